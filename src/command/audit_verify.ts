@@ -1,0 +1,39 @@
+import { resolve } from "node:path";
+import { count } from "#/report/mod.ts";
+import type { AuditVerifyResult } from "#/repository/views.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { integrityCode, runReading } from "./read.ts";
+import { repositoryFlags } from "./repository_flags.ts";
+import { problemLines } from "./view_text.ts";
+import { defined, textOption } from "./values.ts";
+
+export const command: Command = {
+  summary: "Find changed, removed or cut-off audit entries",
+  description:
+    "Follow the chain of the audit log from its first entry to the head that the index names, and check " +
+    "signatures where a public key is given. Exit code 54 when something does not fit.",
+  options: [
+    { flags: "--public-key <file>", description: "check signatures with this key (PEM)", completes: "file" },
+    ...repositoryFlags,
+  ],
+  examples: [
+    { command: "backout audit verify -r /srv/releases", note: "the chain" },
+    { command: "backout audit verify -r /srv/releases --public-key key.pub.pem", note: "and the signatures" },
+  ],
+  run: async (args, context) => {
+    const { verifyAudit } = await import("#/mod.ts");
+    const key = textOption(args.options, "publicKey");
+    const publicKeyFile = key === undefined ? undefined : resolve(context.cwd, key);
+    return await runReading(args, context, {
+      read: (options) => verifyAudit({ ...options, ...defined({ publicKeyFile }) }),
+      text: (view) => textOf(view, context),
+      exitCode: (view) => integrityCode(view.problems),
+    });
+  },
+};
+
+function textOf(view: AuditVerifyResult, context: CommandContext): string {
+  if (view.entries === 0 && view.problems.length === 0) return "The audit log has no entries yet.\n";
+  const checked = `${count(view.entries, "entry", "entries")} checked, ${view.signed} signed`;
+  return problemLines(checked, view.problems, context.printer.style);
+}

@@ -1,0 +1,118 @@
+/** The files that a command writes for its caller: checked before anything is touched, written at the end. */
+import { accessSync, constants } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { messageOf, UsageError } from "#/core/errors.ts";
+import { writeOutputFile } from "#/core/output_file.ts";
+import type { OperationReport } from "#/report/model.ts";
+import { reportFormats } from "#/report/mod.ts";
+import type { ReportFormat } from "#/report/mod.ts";
+import type { CommandContext, OptionSpec, OptionValues } from "./command.ts";
+import { textOption } from "./values.ts";
+
+const GROUP = "Reports:";
+
+export const reportFlags: readonly OptionSpec[] = [
+  { flags: "--json-report <file>", description: "write the report as JSON", completes: "file", group: GROUP },
+  { flags: "--text-report <file>", description: "write the report as text", completes: "file", group: GROUP },
+];
+
+export interface ReportFile {
+  readonly flag: string;
+  readonly path: string;
+  readonly format: ReportFormat;
+}
+
+/** The report files that the options name, with absolute paths. */
+export function reportFiles(options: OptionValues, cwd: string): readonly ReportFile[] {
+  const file = (flag: string, name: string, format: ReportFormat): ReportFile[] => {
+    const path = textOption(options, name);
+    return path === undefined ? [] : [{ flag, path: resolve(cwd, path), format }];
+  };
+  return [...file("--json-report", "jsonReport", "json"), ...file("--text-report", "textReport", "text")];
+}
+
+/** A path that a flag names for writing. */
+export interface OutputPath {
+  readonly flag: string;
+  readonly path: string;
+  readonly kind: "file" | "folder";
+}
+
+/**
+ * Refuses paths that could not be written, before anything is touched.
+ * @param repository the repository's folder, whose own files no report may replace
+ * @throws {UsageError}
+ */
+export function checkOutputPaths(paths: readonly OutputPath[], repository?: string): void {
+  const files = new Map<string, string>();
+  for (const output of paths) {
+    const problem = pathProblem(output, repository);
+    if (problem !== undefined) {
+      throw new UsageError(`Cannot use ${output.path} for ${output.flag}: ${problem}`, {
+        hint: output.kind === "file" ? "Give a file in a folder that you may write to." : "Give a folder.",
+      });
+    }
+    if (output.kind === "folder") continue;
+    const other = files.get(output.path);
+    if (other !== undefined) {
+      throw new UsageError(`${other} and ${output.flag} name the same file, ${output.path}`);
+    }
+    files.set(output.path, output.flag);
+  }
+}
+
+function pathProblem({ path, kind }: OutputPath, repository: string | undefined): string | undefined {
+  if (repository !== undefined && isOwnFile(path, repository)) return "it belongs to the repository itself";
+  const here = statOf(path);
+  if (here?.isDirectory === true) return kind === "file" ? "it is a folder" : writeProblem(path);
+  if (here !== undefined) return kind === "folder" ? "it is a file" : writeProblem(path);
+  const parent = nearestExisting(dirname(path));
+  if (statOf(parent)?.isDirectory !== true) return `${parent} is a file, not a folder`;
+  return writeProblem(parent);
+}
+
+function isOwnFile(path: string, repository: string): boolean {
+  const own = [".backout", ".rollback-backups"].some((name) => {
+    const folder = join(repository, name);
+    return path === folder || path.startsWith(folder + sep);
+  });
+  return own || path === join(repository, "index.json") || path === join(repository, "index.md");
+}
+
+function nearestExisting(folder: string): string {
+  let current = folder;
+  while (statOf(current) === undefined && dirname(current) !== current) current = dirname(current);
+  return current;
+}
+
+function writeProblem(path: string): string | undefined {
+  try {
+    accessSync(path, constants.W_OK);
+    return undefined;
+  } catch {
+    return `${path} is not writable for this user`;
+  }
+}
+
+function statOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes the report files. What cannot be written is said, and does not undo the operation. */
+export function writeReportFiles(
+  files: readonly ReportFile[],
+  report: OperationReport,
+  context: CommandContext,
+): void {
+  for (const file of files) {
+    try {
+      writeOutputFile(file.path, reportFormats[file.format](report));
+    } catch (error) {
+      context.printer.error(`Cannot write ${file.flag} ${file.path}: ${messageOf(error)}`);
+    }
+  }
+}

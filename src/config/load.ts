@@ -1,0 +1,110 @@
+/** Finding and loading `backout.yaml`. The YAML and schema libraries load only when there is a file. */
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { messageOf, UsageError } from "#/core/errors.ts";
+
+/** What `backout.yaml` says, with environment variables filled in and paths made absolute. */
+export interface Config {
+  /** The file it was read from. */
+  readonly path: string;
+  readonly version: 1;
+  /** An absolute path, or `s3://…`, `gs://…`. */
+  readonly repository?: string;
+  readonly state_dir?: string;
+  readonly policy?: { readonly mode?: "strict" | "lenient" };
+  readonly audit?: { readonly sign?: boolean; readonly signing_key?: string };
+}
+
+/** Reads an environment variable; undefined where it is not set. */
+export type ReadEnv = (name: string) => string | undefined;
+
+export interface LoadConfigOptions {
+  /** The file given with `--config`. */
+  readonly explicit?: string;
+  /** Where the search begins; relative names start here too. */
+  readonly cwd: string;
+  readonly env: ReadEnv;
+}
+
+export const CONFIG_FILE_NAME = "backout.yaml";
+const LARGEST_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * The configuration: of `--config`, else of `BACKOUT_CONFIG`, else of the nearest `backout.yaml` in `cwd` or a folder above it.
+ * Undefined where there is none.
+ * @throws {UsageError} when the file cannot be read or does not say what it must, with file, line and column
+ */
+export async function loadConfig(options: LoadConfigOptions): Promise<Config | undefined> {
+  const path = locateConfig(options);
+  if (path === undefined) return undefined;
+  const text = readConfigText(path);
+  const { parseConfig } = await import("#/config/parse.ts");
+  return parseConfig({ path, text, env: options.env });
+}
+
+/** The file that `loadConfig` would read. */
+export function locateConfig({ explicit, cwd, env }: LoadConfigOptions): string | undefined {
+  const given = explicit ?? nonEmpty(env("BACKOUT_CONFIG"));
+  if (given !== undefined) return isAbsolute(given) ? given : resolve(cwd, given);
+  for (let folder = resolve(cwd);; folder = dirname(folder)) {
+    const path = join(folder, CONFIG_FILE_NAME);
+    if (isFile(path)) return path;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** @throws {UsageError} when there is no such file, it cannot be read, or it is larger than 1 MiB */
+export function readConfigText(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    const info = Deno.statSync(path);
+    if (!info.isFile) {
+      throw new UsageError(`Cannot read the configuration ${path}: it is not a file`, {
+        hint: "Give the file itself, for example --config /etc/backout/backout.yaml.",
+        context: { path },
+      });
+    }
+    if (info.size > LARGEST_CONFIG_BYTES) {
+      throw new UsageError(`Cannot read the configuration ${path}: it is larger than 1 MiB`, {
+        hint: "Check that --config names a backout.yaml.",
+        context: { path, bytes: info.size },
+      });
+    }
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw unreadable(path, error);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new UsageError(`Cannot read the configuration ${path}: it is not UTF-8 text`, {
+      hint: "Save the file as UTF-8.",
+      context: { path },
+      cause,
+    });
+  }
+}
+
+function unreadable(path: string, cause: unknown): UsageError {
+  const missing = cause instanceof Deno.errors.NotFound;
+  const why = missing ? "there is no such file" : messageOf(cause);
+  return new UsageError(`Cannot read the configuration ${path}: ${why}`, {
+    hint: missing
+      ? "Check --config and BACKOUT_CONFIG, or make the file with `backout config init`."
+      : "Make the file readable for the user that runs backout.",
+    context: { path },
+    cause,
+  });
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === "" ? undefined : text;
+}

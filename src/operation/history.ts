@@ -1,0 +1,85 @@
+/** `.backout/history/<id>.json`: one document for every outcome, in the order of their ids. */
+import { RollbackVersionNotFoundError } from "#/core/errors.ts";
+import { formatJson, isJsonObject, type JsonObject, parseJson } from "#/core/json.ts";
+import { isOperationId, quoteShort } from "#/core/safe_path.ts";
+import type { IndexChange } from "#/repository/index_change.ts";
+import type { HistoryEntry } from "#/repository/views.ts";
+import type { ObjectReader, ObjectStore } from "#/storage/object_store.ts";
+
+export const HISTORY_PREFIX = ".backout/history";
+const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
+
+/** What is kept of an operation. */
+export interface HistoryRecord extends HistoryEntry {
+  readonly format: 1;
+  readonly rollback_type: string | null;
+  /** What the operation did to the index, and what takes that back; empty when it did not commit. */
+  readonly changes: readonly IndexChange[];
+  readonly undo: readonly IndexChange[];
+  readonly backups: readonly string[];
+  readonly policy_mode: string;
+  readonly forced: boolean;
+  readonly warnings: readonly string[];
+  readonly errors: readonly string[];
+  /** The audit entry, null when none could be written. */
+  readonly audit: { readonly seq: number; readonly sha256: string } | null;
+}
+
+function historyKey(id: string): string {
+  return `${HISTORY_PREFIX}/${id}.json`;
+}
+
+/** Writes the record, or writes it again. */
+export async function writeHistory(store: ObjectStore, record: HistoryRecord): Promise<void> {
+  await store.replace(historyKey(record.id), new TextEncoder().encode(formatJson(record)));
+}
+
+/** Ids of all records, newest first. */
+export async function historyIds(store: ObjectReader): Promise<readonly string[]> {
+  const names = await store.listNames(HISTORY_PREFIX);
+  return names.filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -".json".length))
+    .filter(isOperationId)
+    .toSorted()
+    .reverse();
+}
+
+/** Undefined when the record is missing or cannot be read. */
+export async function readHistory(store: ObjectReader, id: string): Promise<HistoryRecord | undefined> {
+  const stored = await store.read(historyKey(id), { maxBytes: MAX_HISTORY_BYTES });
+  if (stored === undefined) return undefined;
+  try {
+    const value = parseJson(new TextDecoder().decode(stored.bytes));
+    return isJsonObject(value) && value.id === id ? value as unknown as HistoryRecord : undefined;
+  } catch {
+    return undefined; // `doctor` names damaged records; a list leaves them out
+  }
+}
+
+/**
+ * Finds a record by its id or by a unique beginning of it.
+ * @throws {RollbackVersionNotFoundError}
+ */
+export async function findHistory(store: ObjectReader, wanted: string): Promise<JsonObject> {
+  const matches = (await historyIds(store)).filter((id) => id.startsWith(wanted));
+  const record = matches.length === 1 ? await readHistory(store, matches[0]!) : undefined;
+  if (record !== undefined) return record as unknown as JsonObject;
+  const what = matches.length > 1
+    ? `${quoteShort(wanted)} names ${matches.length} operations`
+    : `There is no operation ${quoteShort(wanted)}`;
+  throw new RollbackVersionNotFoundError(what, { hint: "See `backout history`.", context: { id: wanted } });
+}
+
+/** The newest records, newest first. */
+export async function listHistoryRecords(
+  store: ObjectReader,
+  limit: number,
+): Promise<readonly HistoryRecord[]> {
+  const records: HistoryRecord[] = [];
+  for (const id of await historyIds(store)) {
+    if (records.length >= limit) break;
+    const record = await readHistory(store, id);
+    if (record !== undefined) records.push(record);
+  }
+  return records;
+}

@@ -1,0 +1,22 @@
+import type { Finding, Rule } from "#/policy/rule.ts";
+
+/** A channel must have somewhere good to go when its version leaves. */
+export const channelTarget: Rule = {
+  id: "channel-target",
+  purpose: "channels of the version have an active version to go to",
+  severity: "deny",
+  appliesTo: (facts) => facts.operation === "rollback",
+  check: (facts) => {
+    const stuck = facts.stuck_channels.map(({ channel, candidates }): Finding => ({
+      reason: `channel ${channel} named no other version that is active and not bad`,
+      hint: candidates.length === 0
+        ? "No active release is left; with --force the channel is removed."
+        : `Choose with --channel-to: ${candidates.slice(0, 5).join(", ")}`,
+    }));
+    if (facts.bad_channel_target === null) return stuck;
+    return [...stuck, {
+      reason: facts.bad_channel_target,
+      hint: "Choose an active version with --channel-to.",
+    }];
+  },
+};

@@ -1,0 +1,19 @@
+import type { Rule } from "#/policy/rule.ts";
+
+const SHOWN = 5;
+
+/** An index that contradicts itself is not changed further without somebody having looked at it. */
+export const indexConsistent: Rule = {
+  id: "index-consistent",
+  purpose: "the index does not contradict itself",
+  severity: "deny",
+  appliesTo: (facts) => facts.operation === "rollback",
+  check: (facts) => {
+    const findings = facts.index_problems.slice(0, SHOWN).map((reason) => ({
+      reason,
+      hint: "See `backout doctor`, then mend index.json.",
+    }));
+    const more = facts.index_problems.length - SHOWN;
+    return more > 0 ? [...findings, { reason: `and ${more} more problems of the index` }] : findings;
+  },
+};

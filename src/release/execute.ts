@@ -1,0 +1,250 @@
+/** Execute: prepare, commit, finish; and what happens when one of them fails. Then verify and record. */
+import {
+  ExitCode,
+  messageOf,
+  RollbackBackupError,
+  RollbackError,
+  UnfinishedOperationError,
+  VerificationError,
+} from "#/core/errors.ts";
+import { type Journal, removeOperation } from "#/operation/journal.ts";
+import * as phases from "#/operation/phases.ts";
+import type { Definition, Planned } from "#/release/definition.ts";
+import { auditHead, record, type RecordResult } from "#/release/record.ts";
+import { takenBackReport, toError } from "#/release/report_base.ts";
+import { batch, type Scope } from "#/release/scope.ts";
+import { assemble, type Head } from "#/release/assemble.ts";
+import { StepClock } from "#/release/step_clock.ts";
+import type { RepositoryView } from "#/repository/inspect.ts";
+import type { OperationReport, StepReport, VerificationResult } from "#/report/model.ts";
+import type { Binding } from "#/step/repository_step.ts";
+import { ConflictError } from "#/storage/object_store.ts";
+import { verifyOutcome } from "#/verify/release_checks.ts";
+
+export interface ExecuteContext {
+  readonly binding: Binding;
+  readonly tolerant: boolean;
+  /** Given the report as it stands, so that a failure can show how far it came. */
+  readonly onReport: (report: OperationReport) => void;
+}
+
+export interface Executed {
+  readonly report: OperationReport;
+  readonly recorded: RecordResult;
+}
+
+/** Space set aside for the journal of a later rollback on a full disk, beyond three times the index. */
+const RESERVE_BYTES = 1024 * 1024;
+
+/** A run of a plan under the lock. */
+export async function execute<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  planned: Planned<V>,
+  context: ExecuteContext,
+): Promise<Executed> {
+  const { store } = scope;
+  const { view, plan } = planned;
+  const steps = new StepClock(scope, planned.report);
+  const prepared = await definition.prepare(store, view, plan, {
+    ...batch(scope, "checking"),
+    binding: context.binding,
+    host: scope.host,
+    reason: planned.report.reason,
+    tolerant: context.tolerant,
+  });
+  const head = await auditHead(store, view.index.audit_head);
+  const { journal, preparation } = assemble(scope, planned, prepared, context.binding, head);
+  await prepareOrDiscard(scope, journal, preparation, steps);
+  await commitOrDiscard(scope, journal, view.indexTag, steps);
+  scope.emit({ event: "committed", time: scope.now().toISOString(), serial: journal.index.serial_after });
+  const changed = await finishOrCompensate(scope, journal, steps, head);
+  if (changed !== undefined) context.onReport({ ...journal.report, steps: steps.takenBack() });
+  if (changed !== undefined) throw changed;
+  const verification = await verifyOutcome(store, journal);
+  const report = completed(definition, journal.report, steps.done(), verification);
+  const recorded = await recordAndForget(scope, journal, report, head, preparation.newIndex.length);
+  return { report, recorded };
+}
+
+async function prepareOrDiscard(
+  scope: Scope,
+  journal: Journal,
+  preparation: phases.Preparation,
+  steps: StepClock,
+): Promise<void> {
+  steps.enterPreparation(journal.steps);
+  try {
+    await prepareWithReserve(scope, journal, preparation);
+    scope.signal?.throwIfAborted();
+  } catch (error) {
+    await discardOrExplain(scope, journal, error);
+    throw preparationError(journal, error);
+  }
+}
+
+/** On a full disk the space that was set aside is given to the journal, once. */
+async function prepareWithReserve(
+  scope: Scope,
+  journal: Journal,
+  preparation: phases.Preparation,
+): Promise<void> {
+  const options = batch(scope, "copying");
+  try {
+    await phases.prepare(scope.store, journal, preparation, options);
+  } catch (error) {
+    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
+    await phases.discard(scope.store, journal);
+    await removeOperation(scope.store, journal.id);
+    await phases.prepare(scope.store, journal, preparation, options);
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof RollbackError &&
+    (error.context.errno === "ENOSPC" || error.context.errno === "EDQUOT");
+}
+
+async function discardOrExplain(scope: Scope, journal: Journal, cause: unknown): Promise<void> {
+  try {
+    await phases.discard(scope.store, journal);
+    await removeOperation(scope.store, journal.id);
+  } catch (error) {
+    throw new UnfinishedOperationError(
+      `Could not ${journal.title} (${messageOf(cause)}), and what was prepared could not be removed: ${
+        messageOf(error)
+      }`,
+      {
+        hint: "The release itself was not touched. Mend the cause, then run `backout recover`.",
+        context: { operation: journal.id },
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Space and permission while a backup is made or read are a backup's failure. */
+function preparationError(journal: Journal, error: unknown): unknown {
+  if (!(error instanceof RollbackError) || error instanceof ConflictError) return error;
+  const errno = error.context.errno;
+  if (error.code !== ExitCode.storage || typeof errno !== "string") return error;
+  if (journal.report.operation === "publish") return error;
+  return new RollbackBackupError(`Could not prepare the ${journal.title}: ${error.message}`, {
+    hint: error.hint ?? "Nothing was changed. Make room or mend the permissions, then run the command again.",
+    context: error.context,
+    cause: error,
+  });
+}
+
+async function commitOrDiscard(
+  scope: Scope,
+  journal: Journal,
+  indexTag: string | null,
+  steps: StepClock,
+): Promise<void> {
+  steps.begin("commit_index");
+  try {
+    await phases.commit(scope.store, journal, indexTag);
+  } catch (error) {
+    // Whether it happened is read from the index, never guessed from how the call ended.
+    if (await phases.isCommitted(scope.store, journal)) return;
+    await discardOrExplain(scope, journal, error);
+    throw error;
+  }
+}
+
+/** @returns the error of an operation that was taken back; undefined when it is finished */
+async function finishOrCompensate(
+  scope: Scope,
+  journal: Journal,
+  steps: StepClock,
+  head: Head,
+): Promise<Error | undefined> {
+  try {
+    const changed = await phases.finish(scope.store, journal, (step) => steps.beginStep(step));
+    if (changed.length === 0) return undefined;
+    throw new RollbackBackupError(`${changed.slice(0, 3).join(", ")} changed while it was being backed up`, {
+      hint: "Stop what writes there, then run the command again.",
+    });
+  } catch (cause) {
+    return await compensateOrExplain(scope, journal, cause, head);
+  }
+}
+
+async function compensateOrExplain(
+  scope: Scope,
+  journal: Journal,
+  cause: unknown,
+  head: Head,
+): Promise<Error> {
+  try {
+    await phases.compensate(scope.store, journal);
+  } catch (error) {
+    return new UnfinishedOperationError(
+      `The ${journal.title} failed (${messageOf(cause)}), and it could not be taken back: ${
+        messageOf(error)
+      }`,
+      {
+        hint: "Mend the cause, then run `backout recover`.",
+        context: { operation: journal.id },
+        cause: error,
+      },
+    );
+  }
+  const error = phases.takenBackError(journal, cause);
+  await recordAndForget(scope, journal, takenBackReport(journal.report, error), head, 0);
+  return error;
+}
+
+function completed<V extends RepositoryView>(
+  definition: Definition<V>,
+  report: OperationReport,
+  steps: readonly StepReport[],
+  verification: readonly VerificationResult[],
+): OperationReport {
+  const wrong = verification.filter((check) => !check.passed);
+  const done: OperationReport = {
+    ...report,
+    steps,
+    verification,
+    status: "success",
+    exit_code: ExitCode.done,
+  };
+  if (wrong.length === 0) return { ...done, summary: definition.summary(done) };
+  const error = new VerificationError(
+    `Done, but not as it should be: ${wrong.map((check) => check.detail).join("; ")}`,
+    {
+      hint: "See `backout doctor` and `backout release verify`.",
+    },
+  );
+  return {
+    ...done,
+    status: "partial",
+    exit_code: error.code,
+    error: toError(error),
+    errors: [error.message],
+    summary: error.message,
+  };
+}
+
+async function recordAndForget(
+  scope: Scope,
+  journal: Journal,
+  report: OperationReport,
+  head: Head,
+  indexBytes: number,
+): Promise<RecordResult> {
+  const recorded = await record(scope.store, {
+    id: journal.id,
+    report,
+    journal,
+    finishedAt: scope.now().toISOString(),
+    auditHint: head,
+    signer: scope.signer,
+    machineId: scope.machineId,
+    again: false,
+  });
+  await removeOperation(scope.store, journal.id);
+  if (indexBytes > 0) await scope.store.keepReserve(RESERVE_BYTES + 3 * indexBytes);
+  return recorded;
+}

@@ -1,0 +1,37 @@
+/** How an operation that could not be done is reported. */
+import { InterruptedError, RollbackError } from "#/core/errors.ts";
+import type { Definition } from "#/release/definition.ts";
+import { toError } from "#/release/report_base.ts";
+import { type Scope, stopReason } from "#/release/scope.ts";
+import type { RepositoryView } from "#/repository/inspect.ts";
+import type { OperationReport } from "#/report/model.ts";
+
+/** The report of an operation that ended in an error. */
+export function failed<V extends RepositoryView>(
+  report: OperationReport,
+  definition: Definition<V>,
+  error: unknown,
+): OperationReport {
+  const shown = toError(error);
+  return {
+    ...report,
+    status: "failed",
+    error: shown,
+    errors: [...report.errors, shown.message],
+    exit_code: shown.code,
+    summary: `Could not ${definition.title}: ${shown.message}`,
+    undo: null,
+    steps: report.steps.map((step) => step.status === "planned" ? { ...step, status: "skipped" } : step),
+  };
+}
+
+/** An abort by a signal is reported as such, whatever call it surfaced in. */
+export function asStop(error: unknown, scope: Scope): unknown {
+  const reason = stopReason(scope.signal);
+  if (reason === undefined || error instanceof RollbackError && !isAbort(error, scope)) return error;
+  return new InterruptedError(reason, { cause: error });
+}
+
+function isAbort(error: RollbackError, scope: Scope): boolean {
+  return error.cause !== undefined && error.cause === scope.signal?.reason;
+}

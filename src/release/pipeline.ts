@@ -1,0 +1,288 @@
+/**
+ * The one way that anything on a repository changes: inspect → policy → plan → execute (→ verify) → record.
+ * A dry run is the same path, stopped before execute.
+ */
+import { ExitCode, LockedError, messageOf, RollbackDryRunError, UsageError } from "#/core/errors.ts";
+import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
+import { denialError, evaluate } from "#/policy/evaluate.ts";
+import { RULES } from "#/policy/registry.ts";
+import { unfinishedIds } from "#/operation/journal.ts";
+import type { Definition, Planned } from "#/release/definition.ts";
+import { execute, type Executed } from "#/release/execute.ts";
+import { asStop, failed } from "#/release/failure.ts";
+import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
+import { record, type RecordResult } from "#/release/record.ts";
+import { baseReport } from "#/release/report_base.ts";
+import { batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
+import { INDEX_KEY } from "#/repository/index_file.ts";
+import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
+import type { RepositoryIndex } from "#/repository/index_format.ts";
+import type { ChangeOptions } from "#/repository/options.ts";
+import type { OperationReport } from "#/report/model.ts";
+import { type Binding, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
+import type { HeldLock } from "#/storage/lock.ts";
+import { ConflictError } from "#/storage/object_store.ts";
+
+/** What an operation ended in: the report, and what only some callers need. */
+export interface Outcome {
+  readonly report: OperationReport;
+  /** The plan in its comparable form, undefined when it did not come to one. */
+  readonly plan: Plan | undefined;
+  readonly auditEntry: Uint8Array | undefined;
+}
+
+/** A lost race is planned again at most this often. */
+const MAX_RACES = 5;
+
+export interface RunOptions {
+  /** Called with the plan before execution; throwing refuses (a saved plan that no longer matches). */
+  readonly checkPlan?: (plan: Plan) => void;
+}
+
+export async function runOperation<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  run: RunOptions = {},
+): Promise<Outcome> {
+  if (options.force === true && (options.reason ?? "").trim() === "") {
+    throw new UsageError("--force needs a reason", {
+      hint: "Say why with --reason; it goes into the audit log.",
+    });
+  }
+  const started = scope.now();
+  const id = newOperationId(started);
+  const base = baseReport(definition, scope, options, started.toISOString());
+  scope.emit({
+    event: "started",
+    time: base.timestamp,
+    operation: definition.operation,
+    id: base.dry_run ? null : id,
+    version: definition.version,
+  });
+  const state: RunState = { report: base, plan: undefined, executed: undefined, auditHead: undefined };
+  const clock = performance.now();
+  try {
+    if (base.dry_run) await dryRun(scope, definition, options, run, state);
+    else await realRun(scope, definition, options, run, state, id);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    state.report = failed(state.report, definition, asStop(error, scope));
+  }
+  state.report = { ...state.report, rollback_duration_seconds: seconds(clock) };
+  const recorded = state.executed?.recorded ?? await recordOutcome(scope, id, state);
+  return finished(scope, state, recorded);
+}
+
+/** What a run has come to so far; it is filled in as the stages go, so that a failure can report all of it. */
+interface RunState {
+  report: OperationReport;
+  plan: Plan | undefined;
+  executed: Executed | undefined;
+  auditHead: RepositoryIndex["audit_head"];
+}
+
+async function dryRun<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  run: RunOptions,
+  state: RunState,
+): Promise<void> {
+  const unfinished = await unfinishedIds(scope.store).catch(() => []);
+  const { view, plan } = await decide(scope, definition, options, run, state, SYMBOLIC);
+  const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
+  const notes = unfinished.map((id) => `The unfinished operation ${id} would be recovered first`);
+  const warnings = [...state.report.warnings, ...notes];
+  if (problems.length > 0) {
+    state.report = { ...state.report, warnings };
+    throw new RollbackDryRunError(`A real run would fail: ${problems.join("; ")}`, {
+      hint:
+        "Mend this first. What is damaged or missing can be skipped with --policy lenient, or with --force and --reason.",
+      context: { problems },
+    });
+  }
+  const report: OperationReport = { ...state.report, warnings, status: "dry_run", exit_code: ExitCode.done };
+  state.report = { ...report, undo: plan.undo, summary: definition.summary(report) };
+}
+
+async function realRun<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  run: RunOptions,
+  state: RunState,
+  id: string,
+): Promise<void> {
+  await using held = await acquire(scope, definition, options, id);
+  const recoveries = await recoverScope(scope, held.takenFrom);
+  state.report = noteRecoveries(state.report, recoveries);
+  for (let race = 1;; race++) {
+    const binding = bindingOf(scope, state.report, id);
+    // What an earlier lap found is found again.
+    state.report = { ...state.report, warnings: noteRecoveries(emptied(state.report), recoveries).warnings };
+    const { view, plan, report } = await decide(scope, definition, options, run, state, binding);
+    if (plan.steps.length === 0) return noOperation(definition, state);
+    const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
+    if (problems.length > 0) throw cannotStart(definition, problems);
+    scope.signal?.throwIfAborted();
+    try {
+      state.executed = await execute(scope, definition, { view, plan, report }, {
+        binding,
+        tolerant: isTolerant(options),
+        onReport: (current) => state.report = current,
+      });
+      state.report = state.executed.report;
+      return;
+    } catch (error) {
+      if (!(error instanceof ConflictError) || race >= MAX_RACES) throw error;
+      scope.emit({
+        event: "warning",
+        time: scope.now().toISOString(),
+        message: "The index changed meanwhile: planning again",
+      });
+    }
+  }
+}
+
+function emptied(report: OperationReport): OperationReport {
+  return { ...report, warnings: [] };
+}
+
+/** Where somebody else holds the lock, a refusal that comes first in the order of exit codes wins. */
+async function acquire<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  id: string,
+): Promise<HeldLock> {
+  try {
+    return await scope.lock.acquire({
+      id,
+      operation: definition.title,
+      by: scope.by,
+      reason: options.reason ?? "",
+      now: scope.now,
+      timeoutMs: scope.lockTimeoutMs,
+      ...(scope.signal === undefined ? {} : { signal: scope.signal }),
+      onWait: (holder) =>
+        scope.emit({
+          event: "waiting_for_lock",
+          time: scope.now().toISOString(),
+          holder: `${holder.by}@${holder.host}`,
+        }),
+    });
+  } catch (error) {
+    if (error instanceof LockedError) {
+      await definition.inspect(scope.store, await inspectRepository(scope.store), {});
+    }
+    throw error;
+  }
+}
+
+/** Inspect, policy, plan: pure from the view on. */
+async function decide<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  run: RunOptions,
+  state: RunState,
+  binding: Binding,
+): Promise<Planned<V>> {
+  const base = await inspectRepository(scope.store);
+  const serial = base.index.serial ?? 0;
+  state.report = { ...state.report, serial_before: serial, serial_after: serial };
+  state.auditHead = base.index.audit_head;
+  const view = await definition.inspect(scope.store, base, batch(scope, "reading"));
+  state.report = { ...state.report, version_exists: true };
+  const decision = evaluate(RULES, definition.facts(view), {
+    mode: options.policyMode ?? "strict",
+    force: options.force ?? false,
+  });
+  for (const rule of decision.results) scope.emit({ event: "policy", time: scope.now().toISOString(), rule });
+  const refused = decision.denied.length > 0;
+  state.report = {
+    ...state.report,
+    policy: decision.results,
+    policy_passed: !refused,
+    dependencies_satisfied: !decision.results.some((rule) =>
+      rule.id === "dependents" && rule.outcome !== "pass"
+    ),
+    warnings: [
+      ...state.report.warnings,
+      ...decision.warnings,
+      ...definition.warnings(view, isTolerant(options)),
+    ],
+  };
+  const plan = definition.plan(view, binding);
+  const comparable = definition.plan(view, SYMBOLIC);
+  state.plan = comparable;
+  const described = definition.describe(view, plan);
+  state.report = { ...state.report, versions: plan.versions, ...described, steps: plannedSteps(plan) };
+  const denial = denialError(decision, definition.title);
+  if (denial !== undefined) throw denial;
+  run.checkPlan?.(comparable);
+  return { view, plan, report: state.report };
+}
+
+function plannedSteps(plan: Plan): OperationReport["steps"] {
+  return plan.steps.map((step) => ({
+    kind: step.kind,
+    description: describeStep(step),
+    status: "planned",
+    seconds: 0,
+  }));
+}
+
+function bindingOf(scope: Scope, report: OperationReport, id: string): Binding {
+  return {
+    id,
+    at: report.timestamp,
+    by: scope.by,
+    backupName: (version) => backupName(version, id, new Date(report.timestamp)),
+  };
+}
+
+function noOperation<V extends RepositoryView>(definition: Definition<V>, state: RunState): void {
+  const report: OperationReport = { ...state.report, status: "success", exit_code: ExitCode.done };
+  state.report = { ...report, summary: definition.summary(report) };
+}
+
+async function recordOutcome(scope: Scope, id: string, state: RunState): Promise<RecordResult | undefined> {
+  const { report } = state;
+  if (report.exit_code === ExitCode.storage && report.serial_before === 0 && report.steps.length === 0) {
+    return undefined;
+  }
+  try {
+    if (await scope.store.stat(INDEX_KEY) === undefined) return undefined; // no repository to keep a log in
+    return await record(scope.store, {
+      id,
+      report,
+      journal: undefined,
+      finishedAt: scope.now().toISOString(),
+      auditHint: state.auditHead,
+      signer: scope.signer,
+      machineId: scope.machineId,
+      again: false,
+    });
+  } catch (error) {
+    return { created: false, signed: false, entry: undefined, warnings: [messageOf(error)] };
+  }
+}
+
+function finished(scope: Scope, state: RunState, recorded: RecordResult | undefined): Outcome {
+  const report: OperationReport = {
+    ...state.report,
+    audit_log_created: recorded?.created ?? false,
+    audit_log_signed: recorded?.signed ?? false,
+    warnings: [...new Set([...state.report.warnings, ...recorded?.warnings ?? []])],
+  };
+  scope.emit({
+    event: "finished",
+    time: scope.now().toISOString(),
+    status: report.status,
+    exit_code: report.exit_code,
+    summary: report.summary,
+  });
+  return { report, plan: state.plan, auditEntry: recorded?.entry };
+}

@@ -1,0 +1,197 @@
+/** What is going on in a repository: history, status, unfinished operations, lock. */
+import { messageOf, UsageError } from "#/core/errors.ts";
+import type { JsonObject } from "#/core/json.ts";
+import { findHistory, type HistoryRecord, listHistoryRecords } from "#/operation/history.ts";
+import { readJournal, unfinishedIds } from "#/operation/journal.ts";
+import { isCommitted } from "#/operation/phases.ts";
+import { verifyAuditLog } from "#/audit/verify.ts";
+import { historyIds, readHistory } from "#/operation/history.ts";
+import { existingIndex } from "#/release/read_releases.ts";
+import { recoverScope, recoverySentence } from "#/release/recover_scope.ts";
+import { openScope, type Scope } from "#/release/scope.ts";
+import { listBackupNames } from "#/repository/backup_folder.ts";
+import type { RepositoryOptions } from "#/repository/options.ts";
+import type {
+  AuditVerifyResult,
+  HistoryEntry,
+  LockView,
+  RecoverResult,
+  StatusView,
+} from "#/repository/views.ts";
+import { newOperationId } from "#/core/ids.ts";
+import type { HolderState, LockHolder } from "#/storage/lock.ts";
+
+const DEFAULT_LIMIT = 50;
+
+/** The newest operations, newest first. */
+export async function listHistory(
+  options: RepositoryOptions & { readonly limit?: number },
+): Promise<readonly HistoryEntry[]> {
+  const { store } = await openScope(options);
+  await existingIndex(store);
+  return (await listHistoryRecords(store, options.limit ?? DEFAULT_LIMIT)).map(toEntry);
+}
+
+/** One operation, whole. @throws {RollbackVersionNotFoundError} */
+export async function showHistory(options: RepositoryOptions & { readonly id: string }): Promise<JsonObject> {
+  const { store } = await openScope(options);
+  return await findHistory(store, options.id);
+}
+
+function toEntry(record: HistoryRecord): HistoryEntry {
+  const { id, operation, status, exit_code, started_at, finished_at, versions, by, host, reason, summary } =
+    record;
+  const { serial_before, serial_after, dry_run } = record;
+  return {
+    id,
+    operation,
+    status,
+    exit_code,
+    started_at,
+    finished_at,
+    versions,
+    by,
+    host,
+    reason,
+    summary,
+    serial_before,
+    serial_after,
+    dry_run,
+  };
+}
+
+/** The numbers on one screen. */
+export async function repositoryStatus(options: RepositoryOptions): Promise<StatusView> {
+  const scope = await openScope(options);
+  const { store } = scope;
+  const { index } = await existingIndex(store);
+  const channels = Object.entries(index.channels ?? {}).map(([name, channel]) => [name, channel.version]);
+  const [newest] = await listHistoryRecords(store, 1);
+  return {
+    repository: store.location,
+    repository_type: store.type,
+    serial: index.serial ?? 0,
+    last_updated: index.last_updated ?? null,
+    releases: index.releases.length,
+    rolled_back: index.rolled_back?.length ?? 0,
+    channels: Object.fromEntries(channels),
+    backups: (await listBackupNames(store)).length,
+    lock: await lockView(scope),
+    unfinished: await unfinishedOperations(scope),
+    last_operation: newest === undefined ? null : toEntry(newest),
+    free_bytes: store.freeBytes(),
+  };
+}
+
+async function lockView(scope: Scope): Promise<LockView | null> {
+  const held = await scope.lock.inspect();
+  return held === undefined ? null : toLockView(held.holder, held.state);
+}
+
+function toLockView(holder: LockHolder, state: HolderState): LockView {
+  const { id, operation, by, host, pid, since, reason } = holder;
+  return { id, operation, by, host, pid, since, reason, holder: state };
+}
+
+/** Operations that left something behind and whose process is gone. */
+async function unfinishedOperations(scope: Scope): Promise<StatusView["unfinished"]> {
+  const held = await scope.lock.inspect();
+  const running = held?.state === "dead" ? undefined : held?.holder.id;
+  const found: StatusView["unfinished"][number][] = [];
+  for (const id of await unfinishedIds(scope.store)) {
+    if (id === running) continue;
+    const journal = await readJournal(scope.store, id).catch(() => undefined); // `doctor` names a damaged one
+    const committed = journal !== undefined && await isCommitted(scope.store, journal);
+    found.push({ id, operation: journal?.title ?? "an operation without a journal", committed });
+  }
+  return found;
+}
+
+/** One sentence when an operation is unfinished, for reading commands to mention; undefined when none is. */
+export async function unfinishedNote(options: RepositoryOptions): Promise<string | undefined> {
+  const scope = await openScope(options);
+  try {
+    if ((await unfinishedIds(scope.store)).length === 0) return undefined;
+    const [first] = await unfinishedOperations(scope);
+    if (first === undefined) return undefined;
+    return `The ${first.operation} was interrupted; the next change, or \`backout recover\`, ${
+      first.committed ? "finishes it" : "takes it back"
+    }.`;
+  } catch {
+    return undefined; // a note must not stop a reading command; `status` and `doctor` report the cause
+  }
+}
+
+/** Recovers what is unfinished, and does nothing else. */
+export async function recoverRepository(options: RepositoryOptions): Promise<RecoverResult> {
+  const scope = await openScope(options);
+  await existingIndexOrOperations(scope);
+  await using held = await scope.lock.acquire({
+    id: newOperationId(scope.now()),
+    operation: "recover",
+    by: scope.by,
+    reason: "",
+    now: scope.now,
+    timeoutMs: scope.lockTimeoutMs,
+    ...(scope.signal === undefined ? {} : { signal: scope.signal }),
+  });
+  const recoveries = await recoverScope(scope, held.takenFrom);
+  return {
+    repository: scope.store.location,
+    recovered: recoveries.map((recovery) => ({
+      id: recovery.id,
+      operation: recovery.title,
+      direction: recovery.direction,
+      summary: recoverySentence(recovery),
+    })),
+  };
+}
+
+/** A first publish that was interrupted leaves no index, but something to recover. */
+async function existingIndexOrOperations(scope: Scope): Promise<void> {
+  if ((await unfinishedIds(scope.store)).length === 0) await existingIndex(scope.store);
+}
+
+/** Removes the lock. @throws {LockedError} when its holder is alive, unless `force` */
+export async function unlockRepository(
+  options: RepositoryOptions & { readonly force?: boolean },
+): Promise<{ readonly holder: LockView | null }> {
+  const scope = await openScope(options);
+  const held = await scope.lock.inspect();
+  await scope.lock.breakLock({ force: options.force ?? false });
+  return { holder: held === undefined ? null : toLockView(held.holder, held.state) };
+}
+
+/** Checks the audit log: nothing changed, removed or cut off. Problems are listed, not thrown. */
+export async function verifyAudit(
+  options: RepositoryOptions & { readonly publicKeyFile?: string },
+): Promise<AuditVerifyResult> {
+  const scope = await openScope(options);
+  const { store } = scope;
+  const { index } = await existingIndex(store);
+  const history: { id: string; audit: HistoryRecord["audit"] }[] = [];
+  for (const id of await historyIds(store)) {
+    const entry = await readHistory(store, id);
+    if (entry !== undefined) history.push({ id, audit: entry.audit });
+  }
+  const key = options.publicKeyFile;
+  const result = await verifyAuditLog({
+    store,
+    index,
+    history,
+    unfinished: await unfinishedIds(store),
+    ...(key === undefined ? {} : { publicKeyPem: readKey(key) }),
+  });
+  return { repository: store.location, ...result };
+}
+
+function readKey(file: string): string {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch (cause) {
+    throw new UsageError(`Cannot read the public key ${file}: ${messageOf(cause)}`, {
+      hint: "Give the .pub file that `backout audit keygen` wrote.",
+      cause,
+    });
+  }
+}

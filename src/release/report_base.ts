@@ -1,0 +1,105 @@
+/** The report of an operation before anything is known of it. */
+import { ExitCode, RollbackError } from "#/core/errors.ts";
+import type { Definition } from "#/release/definition.ts";
+import type { Scope } from "#/release/scope.ts";
+import type { OperationReport, ReportError } from "#/report/model.ts";
+import type { ChangeOptions } from "#/repository/options.ts";
+
+export function baseReport(
+  definition: Pick<Definition, "operation" | "version" | "rollbackType">,
+  scope: Scope,
+  options: ChangeOptions,
+  at: string,
+): OperationReport {
+  return {
+    format: 1,
+    operation: definition.operation,
+    version: definition.version,
+    versions: [],
+    status: "failed",
+    timestamp: at,
+    rollback_type: definition.rollbackType,
+    rollback_id: null,
+    repository_type: scope.store.type,
+    repository_location: scope.store.location,
+    policy_mode: options.policyMode ?? "strict",
+    forced: options.force ?? false,
+    reason: options.reason ?? "",
+    by: scope.by,
+    host: scope.host,
+    dry_run: options.dryRun ?? false,
+    version_exists: false,
+    policy_passed: false,
+    dependencies_satisfied: false,
+    policy: [],
+    artifacts_removed: [],
+    total_artifacts_removed: 0,
+    total_bytes_freed: 0,
+    bytes_reclaimed: 0,
+    artifacts_restored: [],
+    artifacts_published: [],
+    total_bytes_added: 0,
+    artifacts_kept: [],
+    channels_moved: [],
+    rollback_duration_seconds: 0,
+    index_updated: false,
+    serial_before: 0,
+    serial_after: 0,
+    backup_created: false,
+    backup: [],
+    manifest_created: false,
+    audit_log_created: false,
+    audit_log_signed: false,
+    artifacts_to_remove: [],
+    index_entry_to_remove: null,
+    estimated_duration_seconds: null,
+    steps: [],
+    verification: [],
+    recovered: [],
+    undo: null,
+    warnings: [],
+    errors: [],
+    error: null,
+    exit_code: ExitCode.rollback,
+    summary: "",
+  };
+}
+
+/** An error as reports show it. Anything that is not one of ours is a defect: it says so. */
+export function toError(error: unknown): ReportError {
+  if (error instanceof RollbackError) {
+    return {
+      code: error.code,
+      kind: error.kind,
+      message: error.message,
+      hint: error.hint ?? null,
+      context: error.context,
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    code: ExitCode.rollback,
+    kind: "unexpected",
+    message: `Unexpected error: ${message}`,
+    hint: "This is a defect of backout. Run the command again with -v and report what it prints.",
+    context: {},
+  };
+}
+
+/** What recovery and compensation record of an operation that did not happen after all. */
+export function takenBackReport(report: OperationReport, error: unknown): OperationReport {
+  const shown = toError(error);
+  return {
+    ...report,
+    status: "failed",
+    index_updated: false,
+    serial_after: report.serial_before,
+    backup: [],
+    backup_created: false,
+    undo: null,
+    error: shown,
+    errors: [shown.message],
+    exit_code: shown.code,
+    summary: shown.message,
+  };
+}

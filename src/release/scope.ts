@@ -1,0 +1,101 @@
+/** The scope of an operation on a repository: its storage, its lock, who acts, and when. */
+import * as os from "node:os";
+import { loadSigner, type Signer } from "#/audit/sign.ts";
+import { UsageError } from "#/core/errors.ts";
+import type { StopSignal } from "#/core/errors.ts";
+import type { OperationEvent } from "#/report/model.ts";
+import type { ChangeOptions, RepositoryOptions } from "#/repository/options.ts";
+import type { ScopeLock } from "#/storage/lock.ts";
+import type { BatchOptions, ObjectStore } from "#/storage/object_store.ts";
+import { openLock, openStore } from "#/storage/registry.ts";
+
+export interface Scope {
+  readonly store: ObjectStore;
+  readonly lock: ScopeLock;
+  readonly now: () => Date;
+  readonly by: string;
+  readonly host: string;
+  /** Null where there are no users. */
+  readonly uid: number | null;
+  readonly lockTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly signingKeyFile: string | undefined;
+  readonly signer: Signer | undefined;
+  readonly machineId: string;
+  readonly emit: (event: OperationEvent) => void;
+}
+
+/** @throws {UsageError} when the location is none, or names a storage that is not there */
+export async function openScope(options: RepositoryOptions): Promise<Scope> {
+  if (options.repository.trim() === "") {
+    throw new UsageError("No repository was given", {
+      hint: "Give it with --repository, or set BACKOUT_REPOSITORY.",
+    });
+  }
+  const at = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
+  return {
+    store: await openStore(options.repository, at),
+    lock: await openLock(options.repository, at),
+    now: options.now ?? (() => new Date()),
+    by: options.by ?? userName(),
+    host: hostName(),
+    uid: Deno.uid(),
+    lockTimeoutMs: options.lockTimeoutMs ?? 0,
+    signal: options.signal,
+    signingKeyFile: options.signingKeyFile,
+    // Read before anything is touched, so that a key that cannot be used stops the operation, not its record.
+    signer: options.signingKeyFile === undefined ? undefined : loadSigner(options.signingKeyFile),
+    machineId: machineId(),
+    emit: options.onEvent ?? (() => {}),
+  };
+}
+
+function userName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return Deno.uid() === null ? "unknown" : `uid ${Deno.uid()}`; // a container's user often has no name
+  }
+}
+
+export function hostName(): string {
+  try {
+    return Deno.hostname();
+  } catch {
+    return "unknown";
+  }
+}
+
+/** Why a signal was aborted, when it was by one of ours. */
+export function stopReason(signal: AbortSignal | undefined): StopSignal | undefined {
+  if (signal === undefined || !signal.aborted) return undefined;
+  const reason: unknown = signal.reason;
+  const known: readonly StopSignal[] = ["SIGHUP", "SIGINT", "SIGTERM", "timeout"];
+  return known.find((name) => name === reason) ?? "SIGTERM";
+}
+
+/** Batch options that report progress under a phase's name and stop at the scope's signal. */
+export function batch(scope: Scope, phase: string, unit: "bytes" | "files" = "bytes"): BatchOptions {
+  const onProgress = (done: number, total: number) =>
+    scope.emit({ event: "progress", time: scope.now().toISOString(), phase, done, total, unit });
+  return scope.signal === undefined ? { onProgress } : { onProgress, signal: scope.signal };
+}
+
+/** Lenient or forced: what is damaged or missing is skipped with a warning. */
+export function isTolerant(options: ChangeOptions): boolean {
+  return options.policyMode === "lenient" || options.force === true;
+}
+
+/** Seconds since a `performance.now()`, to the millisecond. */
+export function seconds(since: number): number {
+  return Math.round(performance.now() - since) / 1000;
+}
+
+/** The machine's stable id, where it has one; else its name. */
+function machineId(): string {
+  try {
+    return Deno.readTextFileSync("/etc/machine-id").trim() || hostName();
+  } catch {
+    return hostName();
+  }
+}

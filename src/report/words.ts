@@ -1,0 +1,95 @@
+/** How the text reports name things. */
+import { ExitCode } from "#/core/errors.ts";
+import type { BackupReport, OperationKind, OperationReport } from "#/report/model.ts";
+import { count, formatBytes } from "#/report/units.ts";
+import { visible } from "#/report/visible.ts";
+
+/** The words of one kind of operation. */
+export interface OperationWords {
+  /** Heading of the text report. */
+  readonly title: string;
+  /** For sentences: "the rollback". */
+  readonly noun: string;
+}
+
+export const operationWords: Readonly<Record<OperationKind, OperationWords>> = {
+  publish: { title: "PUBLISH REPORT", noun: "publish" },
+  rollback: { title: "ROLLBACK REPORT", noun: "rollback" },
+  restore: { title: "RESTORE REPORT", noun: "restore" },
+  yank: { title: "YANK REPORT", noun: "yank" },
+  unyank: { title: "UNYANK REPORT", noun: "unyank" },
+  mark: { title: "MARK REPORT", noun: "mark" },
+  channel_set: { title: "CHANNEL REPORT", noun: "channel change" },
+  channel_rollback: { title: "CHANNEL ROLLBACK REPORT", noun: "channel rollback" },
+  backup_delete: { title: "BACKUP DELETION REPORT", noun: "backup deletion" },
+  backup_pin: { title: "BACKUP PIN REPORT", noun: "pin" },
+  backup_unpin: { title: "BACKUP UNPIN REPORT", noun: "unpin" },
+  recover: { title: "RECOVERY REPORT", noun: "recovery" },
+};
+
+/** Refusals: found out before anything was touched. */
+const REFUSALS: ReadonlySet<ExitCode> = new Set<ExitCode>([
+  ExitCode.usage,
+  ExitCode.notFound,
+  ExitCode.policyViolation,
+  ExitCode.dependency,
+  ExitCode.alreadyRolledBack,
+  ExitCode.dryRun,
+  ExitCode.locked,
+  ExitCode.planMismatch,
+]);
+
+/** Stops that were taken back. */
+const TAKEN_BACK: ReadonlySet<ExitCode> = new Set<ExitCode>([
+  ExitCode.takenBack,
+  ExitCode.hangup,
+  ExitCode.interrupted,
+  ExitCode.terminated,
+]);
+
+export type FailureKind = "refused" | "taken_back" | "needs_person" | "failed";
+
+/** What kind of ending a failure was. */
+export function failureKind(code: ExitCode): FailureKind {
+  if (REFUSALS.has(code)) return "refused";
+  if (TAKEN_BACK.has(code)) return "taken_back";
+  return code === ExitCode.unfinished ? "needs_person" : "failed";
+}
+
+/** What a failed operation left behind, as far as the report knows it for certain; undefined where it does not. */
+export function stateAfterFailure(report: OperationReport): string | undefined {
+  if (report.dry_run) return "Nothing was changed: this was a dry run.";
+  const kind = failureKind(report.exit_code);
+  switch (kind) {
+    case "refused":
+      return "Nothing was changed.";
+    case "taken_back":
+      return "It was taken back: the state is as before.";
+    case "needs_person":
+      return "The operation is unfinished and needs a person.";
+    case "failed":
+      return report.index_updated
+        ? undefined
+        : `The index was not changed${report.serial_before > 0 ? ` (serial ${report.serial_before})` : ""}.`;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** `3 artifacts, 1.2 MiB, checked by sha256`. */
+export function describeBackup(backup: BackupReport): string {
+  const checked = backup.integrity === "sha256" ? "checked by sha256" : "checked by size only";
+  return `${count(backup.artifacts, "artifact")}, ${formatBytes(backup.bytes)}, ${checked}`;
+}
+
+/** `stable: v1.0.2 → v1.0.1`; a channel that lost its last release names nothing. */
+export function describeChannelMove(move: OperationReport["channels_moved"][number]): string {
+  const from = move.from === "" ? "(new)" : visible(move.from);
+  return `${visible(move.channel)}: ${from} → ${move.to === null ? "(nothing)" : visible(move.to)}`;
+}
+
+/** `rollback 0190… was finished` or `… was taken back`. */
+export function describeRecovery(recovered: OperationReport["recovered"][number]): string {
+  const ending = recovered.direction === "forward" ? "was finished" : "was taken back";
+  return `unfinished ${visible(recovered.operation)} (${visible(recovered.id)}) ${ending}`;
+}

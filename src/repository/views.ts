@@ -1,0 +1,170 @@
+/** What the reading operations answer. */
+import type { Channel, ReleaseEntry, Tombstone } from "#/repository/index_format.ts";
+import type { JsonObject } from "#/core/json.ts";
+
+export type VersionState =
+  | "absent"
+  | "active"
+  | "yanked"
+  | "bad"
+  | "partial"
+  | "emptied"
+  | "hidden"
+  | "removed";
+
+export interface ReleaseSummary {
+  readonly version: string;
+  readonly state: VersionState;
+  readonly published_at: string | null;
+  readonly artifacts: number;
+  readonly size_bytes: number | null;
+  readonly channels: readonly string[];
+  readonly depends_on: readonly string[];
+}
+
+export interface ReleaseList {
+  readonly repository: string;
+  readonly serial: number;
+  readonly releases: readonly ReleaseSummary[];
+  readonly rolled_back: readonly Tombstone[];
+  readonly channels: { readonly [name: string]: Channel };
+}
+
+export interface ReleaseDetail {
+  readonly version: string;
+  readonly state: VersionState;
+  readonly entry: ReleaseEntry | null;
+  readonly tombstone: Tombstone | null;
+  readonly channels: readonly string[];
+  readonly dependents: readonly string[];
+  readonly backups: readonly string[];
+  readonly files: readonly {
+    readonly path: string;
+    readonly size: number | null;
+    readonly sha256: string | null;
+    readonly present: boolean;
+  }[];
+}
+
+export interface VerifyProblem {
+  readonly version: string;
+  readonly path: string | null;
+  readonly problem: string;
+}
+
+export interface VerifyResult {
+  readonly repository: string;
+  readonly releases_checked: number;
+  readonly files_checked: number;
+  readonly bytes_checked: number;
+  /** Releases whose index gives no digest: only presence was checked. */
+  readonly without_digest: readonly string[];
+  readonly problems: readonly VerifyProblem[];
+}
+
+export interface BackupSummary {
+  readonly id: string;
+  readonly version: string;
+  readonly rollback_id: string | null;
+  readonly rollback_type: string | null;
+  readonly created_at: string | null;
+  readonly artifacts: number | null;
+  readonly bytes: number | null;
+  readonly reason: string | null;
+  readonly pinned: boolean;
+  /** False for a backup that T.A.R.S. made (no manifest). */
+  readonly has_manifest: boolean;
+}
+
+export interface BackupVerifyResult {
+  readonly backup: string;
+  readonly files_checked: number;
+  readonly bytes_checked: number;
+  readonly read_data: boolean;
+  readonly problems: readonly { readonly path: string | null; readonly problem: string }[];
+}
+
+export interface DrillResult extends BackupVerifyResult {
+  readonly scratch: string;
+  readonly restored: number;
+  readonly seconds: number;
+}
+
+export interface HistoryEntry {
+  readonly id: string;
+  readonly operation: string;
+  readonly status: string;
+  readonly exit_code: number;
+  readonly started_at: string;
+  readonly finished_at: string;
+  readonly versions: readonly string[];
+  readonly by: string;
+  readonly host: string;
+  readonly reason: string;
+  readonly summary: string;
+  readonly serial_before: number;
+  readonly serial_after: number;
+  readonly dry_run: boolean;
+}
+
+export interface LockView {
+  readonly id: string;
+  readonly operation: string;
+  readonly by: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly since: string;
+  readonly reason: string;
+  /** Whether the holder still runs, as far as it can be known from here. */
+  readonly holder: "alive" | "dead" | "unknown";
+}
+
+export interface StatusView {
+  readonly repository: string;
+  readonly repository_type: "local" | "s3" | "gcs";
+  readonly serial: number;
+  readonly last_updated: string | null;
+  readonly releases: number;
+  readonly rolled_back: number;
+  readonly channels: { readonly [name: string]: string };
+  readonly backups: number;
+  readonly lock: LockView | null;
+  readonly unfinished: readonly {
+    readonly id: string;
+    readonly operation: string;
+    readonly committed: boolean;
+  }[];
+  readonly last_operation: HistoryEntry | null;
+  readonly free_bytes: number | null;
+}
+
+export interface DoctorCheck {
+  readonly id: string;
+  readonly outcome: "ok" | "warning" | "problem";
+  readonly detail: string;
+  readonly hint: string | null;
+}
+
+export interface DoctorResult {
+  readonly repository: string;
+  readonly checks: readonly DoctorCheck[];
+  readonly context: JsonObject;
+}
+
+export interface AuditVerifyResult {
+  readonly repository: string;
+  readonly entries: number;
+  readonly signed: number;
+  readonly head: { readonly seq: number; readonly sha256: string } | null;
+  readonly problems: readonly string[];
+}
+
+export interface RecoverResult {
+  readonly repository: string;
+  readonly recovered: readonly {
+    readonly id: string;
+    readonly operation: string;
+    readonly direction: "forward" | "back";
+    readonly summary: string;
+  }[];
+}

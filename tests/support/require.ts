@@ -1,0 +1,141 @@
+/**
+ * What a test needs of the machine. On a person's machine a missing capability skips the test and its name says why;
+ * with `BACKOUT_REQUIRE=all` (CI) the test runs and fails instead, so that nothing is skipped unseen.
+ *
+ *     testRequiring(["openssl"], "openssl verifies the signature", async () => { … });
+ *     testRequiring(["root", "loop", "xfs_io"], "the index survives a power loss", async () => { … });
+ */
+import { delimiter, join } from "node:path";
+
+export type Capability =
+  | "root"
+  | "setpriv"
+  | "unshare-net"
+  | "loop"
+  | "xfs_io"
+  | "openssl"
+  | "jq"
+  | "git"
+  | "python3"
+  | "pty"
+  | "strace"
+  | "gnu-time"
+  | "posix";
+
+const PROBES: Readonly<Record<Capability, () => boolean>> = {
+  "root": isRoot,
+  "setpriv": () => isRoot() && runs("setpriv", ["--reuid=65534", "--regid=65534", "--clear-groups", "true"]),
+  "unshare-net": () => runs("unshare", [...UNSHARE_NET, "true"]),
+  "loop": () => isRoot() && runs("losetup", ["-f"]) && onPath("mkfs.ext4") && onPath("mount"),
+  "xfs_io": () => runs("xfs_io", ["-V"]),
+  "openssl": () => runs("openssl", ["version"]),
+  "jq": () => runs("jq", ["--version"]),
+  "git": () => runs("git", ["--version"]),
+  "python3": () => runs("python3", ["-c", "pass"]),
+  "pty": () => runs("script", ["-qec", "true", "/dev/null"]),
+  "strace": () => runs("strace", ["-qq", "-o", "/dev/null", "true"]),
+  "gnu-time": () => runs("/usr/bin/time", ["-v", "true"]),
+  "posix": () => Deno.build.os !== "windows",
+};
+
+/** Flags of `unshare` that give a child an empty network; a plain user needs a user namespace for it. */
+export const UNSHARE_NET: readonly string[] = isRoot() ? ["-n"] : ["-r", "-n"];
+
+const NEEDS: Readonly<Record<Capability, string>> = {
+  "root": "root",
+  "setpriv": "root and setpriv (util-linux)",
+  "unshare-net": "unshare -n (util-linux, and namespaces allowed)",
+  "loop": "root, loop devices and mkfs.ext4",
+  "xfs_io": "xfs_io (xfsprogs)",
+  "openssl": "openssl",
+  "jq": "jq",
+  "git": "git",
+  "python3": "python3",
+  "pty": "script (bsdutils)",
+  "strace": "strace, allowed to trace",
+  "gnu-time": "GNU time at /usr/bin/time",
+  "posix": "a POSIX system",
+};
+
+const known = new Map<Capability, boolean>();
+
+/** Whether this machine has it; probed once per process. */
+export function has(capability: Capability): boolean {
+  let present = known.get(capability);
+  if (present === undefined) {
+    present = PROBES[capability]();
+    known.set(capability, present);
+  }
+  return present;
+}
+
+export interface Requirement {
+  /** For `Deno.test`: true when something is missing and may be skipped here. */
+  readonly ignore: boolean;
+  /** Appended to the test's name; empty when everything is there. */
+  readonly suffix: string;
+  /** Fails the test that runs although something is missing (`BACKOUT_REQUIRE=all`). */
+  readonly assertPresent: () => void;
+}
+
+/** Probes the capabilities that a test needs. */
+export function requires(...capabilities: readonly Capability[]): Requirement {
+  const missing = capabilities.filter((capability) => !has(capability)).map((it) => NEEDS[it]);
+  const mandatory = Deno.env.get("BACKOUT_REQUIRE") === "all";
+  return {
+    ignore: missing.length > 0 && !mandatory,
+    suffix: missing.length === 0 ? "" : ` [skipped: needs ${missing.join(", ")}]`,
+    assertPresent: () => {
+      if (missing.length === 0) return;
+      throw new Error(`BACKOUT_REQUIRE=all, but this machine lacks ${missing.join(", ")}`);
+    },
+  };
+}
+
+/** Registers a test that needs more of the machine than a POSIX shell. */
+export function testRequiring(
+  capabilities: readonly Capability[],
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  const requirement = requires(...capabilities);
+  Deno.test({
+    name: name + (requirement.ignore ? requirement.suffix : ""),
+    ignore: requirement.ignore,
+    fn: async (t) => {
+      requirement.assertPresent();
+      await fn(t);
+    },
+  });
+}
+
+function isRoot(): boolean {
+  return Deno.build.os !== "windows" && Deno.uid() === 0;
+}
+
+function runs(command: string, args: readonly string[]): boolean {
+  try {
+    const child = new Deno.Command(command, {
+      args: [...args],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    });
+    return child.outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+}
+
+function onPath(command: string): boolean {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(delimiter)) {
+    try {
+      if (Deno.statSync(join(folder, command)).isFile) return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound || (error as { code?: string }).code === "ENOTDIR") continue;
+      throw error;
+    }
+  }
+  return false;
+}
