@@ -107,6 +107,22 @@ export function syncFile(path: string): void {
   }
 }
 
+/** Gives a file to a group if this user may. */
+function giveToGroup(path: string, group: number): void {
+  if (Deno.lstatSync(path).gid === group) return;
+  try {
+    chown(path, null, group);
+  } catch (error) {
+    if (errorCode(error) !== "EPERM") throw error; // not a member: the file stays in this user's group
+  }
+}
+
+/** Creates a file that must not exist, and keeps it open for reading and writing. */
+export function openNewFile(path: string, mode: number): Deno.FsFile {
+  before("open", path);
+  return Deno.openSync(path, { createNew: true, read: true, write: true, mode });
+}
+
 /** Writes into a file that is open and empty, and makes the bytes durable. */
 export function writeOpenFile(file: Deno.FsFile, path: string, bytes: Uint8Array): void {
   before("write", path);
@@ -136,7 +152,11 @@ export function writeNewFile(
   path: string,
   bytes: Uint8Array,
   mode = 0o666,
-  exact?: { readonly owner?: Owner | undefined },
+  exact?: {
+    readonly owner?: Owner | undefined;
+    /** Kept where this user may give files to it. */
+    readonly group?: number | undefined;
+  },
 ): void {
   before("open", path);
   const file = fs.openSync(path, "wx", mode);
@@ -146,6 +166,7 @@ export function writeNewFile(
     while (offset < bytes.length) offset += fs.writeSync(file, bytes, offset);
     // Before the fsync, so that owner and mode are as durable as the bytes. chown first: it clears set-id bits.
     if (exact?.owner !== undefined) chown(path, exact.owner.uid, exact.owner.gid);
+    else if (exact?.group !== undefined) giveToGroup(path, exact.group);
     if (exact !== undefined && (fs.fstatSync(file).mode & 0o7777) !== mode) chmod(path, mode);
     before("fsync", path);
     fs.fsyncSync(file);
@@ -154,25 +175,31 @@ export function writeNewFile(
   }
 }
 
-/** Makes many files durable, some at a time; the first failure is thrown after those begun have ended. */
-export async function syncFiles(paths: readonly string[], signal?: AbortSignal, atOnce = 16): Promise<void> {
+/**
+ * Makes many files durable, some at a time. Never throws: after the first failure no more are begun.
+ * @returns what failed, undefined when all are durable (or the signal was aborted, which the caller looks at)
+ */
+export async function syncFiles(
+  paths: readonly string[],
+  signal?: AbortSignal,
+  atOnce = 16,
+): Promise<{ readonly path: string; readonly error: unknown } | undefined> {
   let next = 0;
-  let failure: { readonly error: unknown } | undefined;
+  let failure: { readonly path: string; readonly error: unknown } | undefined;
   const worker = async () => {
-    while (failure === undefined && next < paths.length) {
+    while (failure === undefined && next < paths.length && signal?.aborted !== true) {
       const path = paths[next++]!;
       try {
-        signal?.throwIfAborted();
         before("fsync", path);
         using file = await Deno.open(path, { read: true });
         await file.sync();
       } catch (error) {
-        failure ??= { error };
+        failure ??= { path, error };
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, paths.length) }, worker));
-  if (failure !== undefined) throw failure.error;
+  return failure;
 }
 
 /** What a path is, without following a symlink; undefined when nothing is there. */

@@ -188,7 +188,9 @@ async function refuseIfMoved(store: ObjectStore, journal: Journal): Promise<void
   const only = moved.filter((_, i) => backedUp[i] !== undefined);
   if (only.length === 0) return;
   throw new UnfinishedOperationError(
-    `Cannot discard the ${journal.title}: ${only.length} artifacts are only in its backup, e.g. ${only[0]!.from}`,
+    `Cannot discard the ${journal.title}: ${only.length} artifacts are only in its backup, e.g. ${
+      only[0]!.from
+    }`,
     {
       hint: `Move them back from ${BACKUPS_PREFIX}, then run \`backout recover\`.`,
       context: { operation: journal.id, artifacts: only.slice(0, 20).map((move) => move.from) },
@@ -198,8 +200,10 @@ async function refuseIfMoved(store: ObjectStore, journal: Journal): Promise<void
 
 async function removeAdded(store: ObjectStore, journal: Journal): Promise<void> {
   const stats = await store.statMany(journal.added.map((file) => file.path));
-  // Something of another size is not what this operation put there.
-  const ours = journal.added.filter((file, i) => stats[i]?.kind === "file" && stats[i].size === file.size);
+  // Something of another size is not what this operation put there. What is gone is named too, for its empty folders.
+  const ours = journal.added.filter((file, i) =>
+    stats[i] === undefined || stats[i].kind === "file" && stats[i].size === file.size
+  );
   await store.removeFiles(ours.map((file) => file.path));
 }
 

@@ -12,7 +12,7 @@ import * as phases from "#/operation/phases.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
 import { auditHead, record, type RecordResult } from "#/release/record.ts";
 import { takenBackReport, toError } from "#/release/report_base.ts";
-import { batch, type Scope } from "#/release/scope.ts";
+import { batch, isFull, type Scope } from "#/release/scope.ts";
 import { assemble, type Head } from "#/release/assemble.ts";
 import { StepClock } from "#/release/step_clock.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
@@ -58,9 +58,16 @@ export async function execute<V extends RepositoryView>(
   await prepareOrDiscard(scope, journal, preparation, steps);
   await commitOrDiscard(scope, journal, view.indexTag, steps);
   scope.emit({ event: "committed", time: scope.now().toISOString(), serial: journal.index.serial_after });
-  const changed = await finishOrCompensate(scope, journal, steps, head);
-  if (changed !== undefined) context.onReport({ ...journal.report, steps: steps.takenBack() });
-  if (changed !== undefined) throw changed;
+  const failure = await finishOrCompensate(scope, journal, steps, head);
+  if (failure !== undefined) {
+    const serial = journal.index.serial_after + 1; // the undo index was committed
+    context.onReport({
+      ...takenBackReport(journal.report, failure, serial),
+      errors: [],
+      steps: steps.takenBack(),
+    });
+    throw failure;
+  }
   const verification = await verifyOutcome(store, journal);
   const report = completed(definition, journal.report, steps.done(), verification);
   const recorded = await recordAndForget(scope, journal, report, head, preparation.newIndex.length);
@@ -98,11 +105,6 @@ async function prepareWithReserve(
     await removeOperation(scope.store, journal.id);
     await phases.prepare(scope.store, journal, preparation, options);
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof RollbackError &&
-    (error.context.errno === "ENOSPC" || error.context.errno === "EDQUOT");
 }
 
 async function discardOrExplain(scope: Scope, journal: Journal, cause: unknown): Promise<void> {
@@ -192,7 +194,13 @@ async function compensateOrExplain(
     );
   }
   const error = phases.takenBackError(journal, cause);
-  await recordAndForget(scope, journal, takenBackReport(journal.report, error), head, 0);
+  await recordAndForget(
+    scope,
+    journal,
+    takenBackReport(journal.report, error, journal.index.serial_after + 1),
+    head,
+    0,
+  );
   return error;
 }
 
@@ -244,6 +252,8 @@ async function recordAndForget(
     machineId: scope.machineId,
     again: false,
   });
+  // Without its audit entry the operation stays in the journal: the next command records it.
+  if (!recorded.created) return recorded;
   await removeOperation(scope.store, journal.id);
   if (indexBytes > 0) await scope.store.keepReserve(RESERVE_BYTES + 3 * indexBytes);
   return recorded;

@@ -1,25 +1,21 @@
 /** How an operation that could not be done is reported. */
 import { InterruptedError, RollbackError } from "#/core/errors.ts";
-import type { Definition } from "#/release/definition.ts";
-import { toError } from "#/release/report_base.ts";
+import { NO_INTENTIONS, NOTHING_HAPPENED, toError } from "#/release/report_base.ts";
 import { type Scope, stopReason } from "#/release/scope.ts";
-import type { RepositoryView } from "#/repository/inspect.ts";
 import type { OperationReport } from "#/report/model.ts";
 
 /** The report of an operation that ended in an error. */
-export function failed<V extends RepositoryView>(
-  report: OperationReport,
-  definition: Definition<V>,
-  error: unknown,
-): OperationReport {
+export function failed(report: OperationReport, error: unknown): OperationReport {
   const shown = toError(error);
   return {
     ...report,
+    ...NOTHING_HAPPENED,
+    ...(report.dry_run ? {} : NO_INTENTIONS),
     status: "failed",
     error: shown,
     errors: [...report.errors, shown.message],
     exit_code: shown.code,
-    summary: `Could not ${definition.title}: ${shown.message}`,
+    summary: shown.message,
     undo: null,
     steps: report.steps.map((step) => step.status === "planned" ? { ...step, status: "skipped" } : step),
   };

@@ -51,7 +51,7 @@ export async function writeOutputFiles(
   }
 }
 
-function rollbackManifest({ report, plan }: Outcome): JsonObject {
+function rollbackManifest({ report, plan, entry }: Outcome): JsonObject {
   const changes = plan === undefined ? [] : changesOf(plan.steps);
   const listed = new Set(report.versions);
   return {
@@ -62,7 +62,7 @@ function rollbackManifest({ report, plan }: Outcome): JsonObject {
     index_state_before: {
       serial: report.serial_before,
       sha256: report.index_sha256_before,
-      entries: report.index_entry_to_remove === null ? [] : [report.index_entry_to_remove],
+      entries: entry === null ? [] : [entry],
     },
     index_state_after: {
       serial: report.serial_after,

@@ -12,11 +12,11 @@ import { execute, type Executed } from "#/release/execute.ts";
 import { asStop, failed } from "#/release/failure.ts";
 import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { record, type RecordResult } from "#/release/record.ts";
-import { baseReport } from "#/release/report_base.ts";
-import { batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
+import { baseReport, NO_INTENTIONS, NOTHING_HAPPENED } from "#/release/report_base.ts";
+import { acquireLock, batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
 import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
-import type { RepositoryIndex } from "#/repository/index_format.ts";
+import type { ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { type Binding, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
@@ -28,7 +28,8 @@ export interface Outcome {
   readonly report: OperationReport;
   /** The plan in its comparable form, undefined when it did not come to one. */
   readonly plan: Plan | undefined;
-  readonly auditEntry: Uint8Array | undefined;
+  /** The index entry of the (newest) version before the operation. */
+  readonly entry: ReleaseEntry | null;
 }
 
 /** A lost race is planned again at most this often. */
@@ -60,14 +61,20 @@ export async function runOperation<V extends RepositoryView>(
     id: base.dry_run ? null : id,
     version: definition.version,
   });
-  const state: RunState = { report: base, plan: undefined, executed: undefined, auditHead: undefined };
+  const state: RunState = {
+    report: base,
+    plan: undefined,
+    executed: undefined,
+    auditHead: undefined,
+    entry: null,
+  };
   const clock = performance.now();
   try {
     if (base.dry_run) await dryRun(scope, definition, options, run, state);
     else await realRun(scope, definition, options, run, state, id);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    state.report = failed(state.report, definition, asStop(error, scope));
+    state.report = failed(state.report, asStop(error, scope));
   }
   state.report = { ...state.report, rollback_duration_seconds: seconds(clock) };
   const recorded = state.executed?.recorded ?? await recordOutcome(scope, id, state);
@@ -80,6 +87,7 @@ interface RunState {
   plan: Plan | undefined;
   executed: Executed | undefined;
   auditHead: RepositoryIndex["audit_head"];
+  entry: ReleaseEntry | null;
 }
 
 async function dryRun<V extends RepositoryView>(
@@ -103,7 +111,9 @@ async function dryRun<V extends RepositoryView>(
     });
   }
   const report: OperationReport = { ...state.report, warnings, status: "dry_run", exit_code: ExitCode.done };
-  state.report = { ...report, undo: plan.undo, summary: definition.summary(report) };
+  const { channels_moved, artifacts_kept } = report; // these stay as intentions, like the lists of what would be removed
+  const summary = definition.summary(report);
+  state.report = { ...report, ...NOTHING_HAPPENED, channels_moved, artifacts_kept, undo: plan.undo, summary };
 }
 
 async function realRun<V extends RepositoryView>(
@@ -157,21 +167,7 @@ async function acquire<V extends RepositoryView>(
   id: string,
 ): Promise<HeldLock> {
   try {
-    return await scope.lock.acquire({
-      id,
-      operation: definition.title,
-      by: scope.by,
-      reason: options.reason ?? "",
-      now: scope.now,
-      timeoutMs: scope.lockTimeoutMs,
-      ...(scope.signal === undefined ? {} : { signal: scope.signal }),
-      onWait: (holder) =>
-        scope.emit({
-          event: "waiting_for_lock",
-          time: scope.now().toISOString(),
-          holder: `${holder.by}@${holder.host}`,
-        }),
-    });
+    return await acquireLock(scope, id, definition.title, options.reason ?? "");
   } catch (error) {
     if (error instanceof LockedError) {
       await definition.inspect(scope.store, await inspectRepository(scope.store), {});
@@ -218,7 +214,15 @@ async function decide<V extends RepositoryView>(
   const comparable = definition.plan(view, SYMBOLIC);
   state.plan = comparable;
   const described = definition.describe(view, plan);
-  state.report = { ...state.report, versions: plan.versions, ...described, steps: plannedSteps(plan) };
+  state.entry = described.index_entry_to_remove ?? null;
+  const intentions = state.report.dry_run ? {} : NO_INTENTIONS;
+  state.report = {
+    ...state.report,
+    versions: plan.versions,
+    ...described,
+    ...intentions,
+    steps: plannedSteps(plan),
+  };
   const denial = denialError(decision, definition.title);
   if (denial !== undefined) throw denial;
   run.checkPlan?.(comparable);
@@ -266,7 +270,7 @@ async function recordOutcome(scope: Scope, id: string, state: RunState): Promise
       again: false,
     });
   } catch (error) {
-    return { created: false, signed: false, entry: undefined, warnings: [messageOf(error)] };
+    return { created: false, signed: false, warnings: [messageOf(error)] };
   }
 }
 
@@ -284,5 +288,5 @@ function finished(scope: Scope, state: RunState, recorded: RecordResult | undefi
     exit_code: report.exit_code,
     summary: report.summary,
   });
-  return { report, plan: state.plan, auditEntry: recorded?.entry };
+  return { report, plan: state.plan, entry: state.entry };
 }

@@ -8,6 +8,7 @@ import {
 import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
 import { readReleaseFolder, type SourceFile } from "#/release/source_folder.ts";
+import { formatBytes } from "#/report/units.ts";
 import { pointedAt } from "#/repository/channel_target.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
@@ -212,7 +213,9 @@ function preparePublish(view: PublishView, binding: Binding): Prepared {
 function spaceProblems(view: PublishView): readonly string[] {
   const needed = totalBytes(view.files);
   if (view.same || view.freeBytes === null || view.freeBytes >= needed) return [];
-  return [`the release needs ${needed} bytes, and ${view.freeBytes} are free`];
+  return [
+    `not enough space: the release needs ${formatBytes(needed)}, and ${formatBytes(view.freeBytes)} are free`,
+  ];
 }
 
 function totalBytes(files: readonly FileRecord[]): number {

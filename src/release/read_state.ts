@@ -8,7 +8,7 @@ import { verifyAuditLog } from "#/audit/verify.ts";
 import { historyIds, readHistory } from "#/operation/history.ts";
 import { existingIndex } from "#/release/read_releases.ts";
 import { recoverScope, recoverySentence } from "#/release/recover_scope.ts";
-import { openScope, type Scope } from "#/release/scope.ts";
+import { acquireLock, openScope, type Scope } from "#/release/scope.ts";
 import { listBackupNames } from "#/repository/backup_folder.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
 import type {
@@ -126,15 +126,7 @@ export async function unfinishedNote(options: RepositoryOptions): Promise<string
 export async function recoverRepository(options: RepositoryOptions): Promise<RecoverResult> {
   const scope = await openScope(options);
   await existingIndexOrOperations(scope);
-  await using held = await scope.lock.acquire({
-    id: newOperationId(scope.now()),
-    operation: "recover",
-    by: scope.by,
-    reason: "",
-    now: scope.now,
-    timeoutMs: scope.lockTimeoutMs,
-    ...(scope.signal === undefined ? {} : { signal: scope.signal }),
-  });
+  await using held = await acquireLock(scope, newOperationId(scope.now()), "recover", "");
   const recoveries = await recoverScope(scope, held.takenFrom);
   return {
     repository: scope.store.location,

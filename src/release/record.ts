@@ -29,8 +29,6 @@ export interface RecordInput {
 export interface RecordResult {
   readonly created: boolean;
   readonly signed: boolean;
-  /** The bytes of the audit entry, undefined when none could be written. */
-  readonly entry: Uint8Array | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -53,7 +51,7 @@ export async function record(store: ObjectStore, input: RecordInput): Promise<Re
   } catch (error) {
     warnings.push(`The history could not be written: ${messageOf(error)}`);
   }
-  return { created: entry !== undefined, signed: entry?.signed ?? false, entry: entry?.bytes, warnings };
+  return { created: entry !== undefined, signed: entry?.signed ?? false, warnings };
 }
 
 async function tryAppend(

@@ -1,6 +1,12 @@
 /** Recovery of a repository before anything else is done to it, with its history and audit. */
 import { loadSigner, type Signer } from "#/audit/sign.ts";
-import { ExitCode, RollbackAtomicError, RollbackBackupError, UsageError } from "#/core/errors.ts";
+import {
+  ExitCode,
+  RollbackAtomicError,
+  RollbackBackupError,
+  UnfinishedOperationError,
+  UsageError,
+} from "#/core/errors.ts";
 import { recoverUnfinished, type Recovery } from "#/operation/recover.ts";
 import type { Definition } from "#/release/definition.ts";
 import { record } from "#/release/record.ts";
@@ -34,7 +40,7 @@ export async function recoverScope(
         direction,
       }),
   });
-  if (recoveries.length > 0 || takenFrom !== undefined) await scope.store.removeLeftovers();
+  await scope.store.removeLeftovers();
   return recoveries;
 }
 
@@ -42,15 +48,20 @@ async function recordRecovery(scope: Scope, recovery: Recovery): Promise<void> {
   const { journal } = recovery;
   if (journal === undefined) return;
   const { index } = await loadIndex(scope.store);
-  await record(scope.store, {
+  const recorded = await record(scope.store, {
     id: journal.id,
-    report: recoveredReport(recovery, journal.report),
+    report: recoveredReport(recovery, journal.report, index.serial ?? 0),
     journal,
     finishedAt: scope.now().toISOString(),
     auditHint: index.last_operation === journal.id ? index.audit_head : undefined,
     signer: scope.signer ?? signerOf(journal.signing_key_file),
     machineId: scope.machineId,
     again: true,
+  });
+  if (recorded.created) return;
+  throw new UnfinishedOperationError(`Cannot record the ${recovery.title}: ${recorded.warnings.join("; ")}`, {
+    hint: "The repository is right already. Mend the audit log's folder, then run `backout recover`.",
+    context: { operation: journal.id },
   });
 }
 
@@ -64,12 +75,12 @@ function signerOf(file: string | null): Signer | undefined {
   }
 }
 
-function recoveredReport(recovery: Recovery, report: OperationReport): OperationReport {
+function recoveredReport(recovery: Recovery, report: OperationReport, serial: number): OperationReport {
   if (recovery.direction === "back") {
     const error = new RollbackAtomicError(
       `The ${recovery.title} was interrupted; it was taken back by recovery`,
     );
-    return takenBackReport(report, error);
+    return takenBackReport(report, error, serial);
   }
   const passed = recovery.verification.every((check) => check.passed);
   return {
@@ -104,10 +115,10 @@ export function cannotStart<V extends RepositoryView>(
   definition: Definition<V>,
   problems: readonly string[],
 ): RollbackBackupError {
+  const skip =
+    " What is damaged or missing can be skipped with --policy lenient, or with --force and --reason.";
   return new RollbackBackupError(`Cannot ${definition.title}: ${problems.join("; ")}`, {
-    hint:
-      "Nothing was touched. Mend this first. What is damaged or missing can be skipped with --policy lenient, " +
-      "or with --force and --reason.",
+    hint: `Nothing was touched. Mend this first.${definition.operation === "rollback" ? skip : ""}`,
     context: { problems },
   });
 }

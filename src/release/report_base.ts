@@ -86,16 +86,41 @@ export function toError(error: unknown): ReportError {
   };
 }
 
+/** The numbers of an operation that changed nothing in the end. */
+export const NOTHING_HAPPENED = {
+  artifacts_removed: [],
+  total_artifacts_removed: 0,
+  total_bytes_freed: 0,
+  bytes_reclaimed: 0,
+  artifacts_restored: [],
+  artifacts_published: [],
+  total_bytes_added: 0,
+  artifacts_kept: [],
+  channels_moved: [],
+  index_updated: false,
+  backup: [],
+  backup_created: false,
+} as const satisfies Partial<OperationReport>;
+
+/** What only a dry run shows. */
+export const NO_INTENTIONS = {
+  artifacts_to_remove: [],
+  index_entry_to_remove: null,
+  estimated_duration_seconds: null,
+} as const satisfies Partial<OperationReport>;
+
 /** What recovery and compensation record of an operation that did not happen after all. */
-export function takenBackReport(report: OperationReport, error: unknown): OperationReport {
+export function takenBackReport(
+  report: OperationReport,
+  error: unknown,
+  serialAfter: number,
+): OperationReport {
   const shown = toError(error);
   return {
     ...report,
+    ...NOTHING_HAPPENED,
     status: "failed",
-    index_updated: false,
-    serial_after: report.serial_before,
-    backup: [],
-    backup_created: false,
+    serial_after: serialAfter,
     undo: null,
     error: shown,
     errors: [shown.message],

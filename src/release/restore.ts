@@ -1,6 +1,7 @@
 /** `release restore`: undoes a rollback from its backup. Artifacts are copied and verified before the index names them. */
 import { UsageError } from "#/core/errors.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
+import { formatBytes } from "#/report/units.ts";
 import { backupKey } from "#/repository/backup_folder.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { Channel, FileRecord, RepositoryIndex } from "#/repository/index_format.ts";
@@ -105,7 +106,11 @@ function channelChanges(
 export function restoreProblems(view: RestoreView): readonly string[] {
   const needed = view.targets.flatMap((target) => target.files).reduce((sum, file) => sum + file.size, 0);
   const full = view.freeBytes !== null && view.freeBytes < needed
-    ? [`the artifacts need ${needed} bytes, and ${view.freeBytes} are free`]
+    ? [
+      `not enough space: the artifacts need ${formatBytes(needed)}, and ${
+        formatBytes(view.freeBytes)
+      } are free`,
+    ]
     : [];
   return [...view.targets.flatMap((target) => target.problems), ...full];
 }

@@ -1,11 +1,11 @@
 /** The scope of an operation on a repository: its storage, its lock, who acts, and when. */
 import * as os from "node:os";
 import { loadSigner, type Signer } from "#/audit/sign.ts";
-import { UsageError } from "#/core/errors.ts";
+import { RollbackError, UsageError } from "#/core/errors.ts";
 import type { StopSignal } from "#/core/errors.ts";
 import type { OperationEvent } from "#/report/model.ts";
 import type { ChangeOptions, RepositoryOptions } from "#/repository/options.ts";
-import type { ScopeLock } from "#/storage/lock.ts";
+import type { HeldLock, LockRequest, ScopeLock } from "#/storage/lock.ts";
 import type { BatchOptions, ObjectStore } from "#/storage/object_store.ts";
 import { openLock, openStore } from "#/storage/registry.ts";
 
@@ -84,6 +84,45 @@ export function batch(scope: Scope, phase: string, unit: "bytes" | "files" = "by
 /** Lenient or forced: what is damaged or missing is skipped with a warning. */
 export function isTolerant(options: ChangeOptions): boolean {
   return options.policyMode === "lenient" || options.force === true;
+}
+
+/** True for an error that says that no space is left. */
+export function isFull(error: unknown): boolean {
+  return error instanceof RollbackError &&
+    (error.context.errno === "ENOSPC" || error.context.errno === "EDQUOT");
+}
+
+/**
+ * Takes the lock of the scope. On a full disk the space that was set aside is given to it.
+ * @throws {LockedError}
+ */
+export async function acquireLock(
+  scope: Scope,
+  id: string,
+  operation: string,
+  reason: string,
+): Promise<HeldLock> {
+  const request: LockRequest = {
+    id,
+    operation,
+    by: scope.by,
+    reason,
+    now: scope.now,
+    timeoutMs: scope.lockTimeoutMs,
+    ...(scope.signal === undefined ? {} : { signal: scope.signal }),
+    onWait: (holder) =>
+      scope.emit({
+        event: "waiting_for_lock",
+        time: scope.now().toISOString(),
+        holder: `${holder.by}@${holder.host}`,
+      }),
+  };
+  try {
+    return await scope.lock.acquire(request);
+  } catch (error) {
+    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
+    return await scope.lock.acquire(request);
+  }
 }
 
 /** Seconds since a `performance.now()`, to the millisecond. */

@@ -24,7 +24,7 @@ import {
   stageFiles,
   stageReplacement,
 } from "./filesystem_stage.ts";
-import { FilesystemTree, parentKey, ROOT_SCRATCH } from "./filesystem_tree.ts";
+import { FilesystemTree, parentKey, ROOT_SCRATCH, UnsafePathError } from "./filesystem_tree.ts";
 import { attributesOfTarget, createFile, replaceFile, sweepTemporary } from "./filesystem_write.ts";
 import type {
   BatchOptions,
@@ -97,7 +97,12 @@ export class FilesystemStore implements ObjectStore {
   }
 
   writeProblem(key: string): string | undefined {
-    return folderWriteProblem(this.#tree.guard().resolve(key));
+    try {
+      return folderWriteProblem(this.#tree.guard().resolve(key));
+    } catch (error) {
+      if (error instanceof UnsafePathError) return error.message;
+      throw error;
+    }
   }
 
   create(key: string, bytes: Uint8Array): Promise<void> {

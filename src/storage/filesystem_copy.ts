@@ -2,10 +2,10 @@
 import { basename, dirname } from "node:path";
 import { digestFiles, type FileDigest, lstatRegular } from "#/core/digest.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
-import { Pacer } from "#/core/pace.ts";
+import { Pacer, throwIfStopped } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
-import { tagOf } from "./filesystem_read.ts";
 import { attempt, lookAt, systemError } from "#/core/system_error.ts";
+import { tagOf } from "./filesystem_read.ts";
 import {
   type Attributes,
   type FilesystemTree,
@@ -45,16 +45,26 @@ export function dress(path: string, attributes: Attributes, mtime: Date | null):
   });
 }
 
+/** Holds a failure until the other work has ended too. */
+class DigestFailure {
+  constructor(readonly error: unknown) {}
+}
+
+function keepError(error: unknown): DigestFailure {
+  return new DigestFailure(error);
+}
+
 /** Hashes files while their bytes go to disk. */
 export async function digestAndSync(
   paths: readonly string[],
   options: BatchOptions,
 ): Promise<FileDigest[]> {
   const synced = posix.syncFiles(paths, options.signal);
-  const [digests, sync] = await Promise.allSettled([digestFiles(paths, options), synced]);
-  if (digests.status === "rejected") throw digests.reason;
-  if (sync.status === "rejected") throw systemError(sync.reason, "write", paths[0] ?? "");
-  return digests.value;
+  const [digests, failure] = await Promise.all([digestFiles(paths, options).catch(keepError), synced]);
+  if (digests instanceof DigestFailure) throw digests.error;
+  if (failure !== undefined) throw systemError(failure.error, "write", failure.path);
+  throwIfStopped(options.signal); // what was not begun any more is not durable
+  return digests;
 }
 
 /** `ObjectStore.copyFiles`: temporary copies, checked, then renamed, then the folders made durable. */

@@ -104,6 +104,7 @@ export class FilesystemLock implements ScopeLock {
     this.#tree.guard().resolve(LOCK);
     if (lookAt(this.#path) !== undefined) return undefined;
     const mine = this.#prepare(request);
+    if (mine === undefined) return undefined;
     try {
       posix.link(mine.temporary, this.#path);
       dropQuietly(mine.temporary);
@@ -138,26 +139,26 @@ export class FilesystemLock implements ScopeLock {
   }
 
   /** A finished lock file under another name, held by an advisory lock where there is one. */
-  #prepare(request: LockRequest): Prepared {
+  #prepare(request: LockRequest): Prepared | undefined {
     this.#tree.makeFolder(".backout", true);
     const temporary = temporaryPath(this.#tree, this.#path);
     return attempt("create", this.#path, () => {
-      const exact = { owner: this.#tree.owner };
-      posix.writeNewFile(temporary, new Uint8Array(), 0o600, exact);
-      const file = Deno.openSync(temporary, { read: true, write: true });
+      const file = posix.openNewFile(temporary, 0o600);
+      const drop = () => {
+        file.close();
+        dropQuietly(temporary);
+        return undefined;
+      };
       try {
+        const { owner } = this.#tree;
+        if (owner !== undefined) posix.chown(temporary, owner.uid, owner.gid);
         const holder = this.#holderFor(request, holdNew(file));
         const text = formatJson(holder);
         posix.writeOpenFile(file, temporary, new TextEncoder().encode(text));
-        const drop = () => {
-          file.close();
-          dropQuietly(temporary);
-          return undefined;
-        };
         return { temporary, file, holder, text, drop };
       } catch (error) {
-        file.close();
-        dropQuietly(temporary);
+        drop();
+        if (posix.errorCode(error) === "ENOENT") return undefined; // swept away by somebody's recovery: try again
         throw error;
       }
     });
@@ -172,6 +173,7 @@ export class FilesystemLock implements ScopeLock {
   #takeOver(request: LockRequest, seen: Seen, dead: Deno.FsFile): HeldLock | undefined {
     try {
       const mine = this.#prepare(request);
+      if (mine === undefined) return undefined;
       if (dead.statSync().ino !== seen.info.ino || !this.#isStill(seen)) return mine.drop();
       try {
         posix.rename(mine.temporary, this.#path);

@@ -43,17 +43,19 @@ function writeFiles(
   size: number,
 ): void {
   const { owner } = tree;
-  const paths = names.map((name) => `${folder}/${name}`);
-  try {
-    for (const path of paths) {
-      removeIfThere(path);
-      attempt("write", path, () => posix.writeNewFile(path, randomBytes(size), 0o600, { owner }));
+  for (const name of names) {
+    const path = `${folder}/${name}`;
+    const larger = `${path}.new`;
+    removeIfThere(larger);
+    try {
+      attempt("write", larger, () => posix.writeNewFile(larger, randomBytes(size), 0o600, { owner }));
+      attempt("write", path, () => posix.rename(larger, path));
+    } catch (error) {
+      dropQuietly(larger); // what there was before is still something
+      throw error;
     }
-    tree.touch(folder, true);
-  } catch (error) {
-    paths.forEach(dropQuietly);
-    throw error;
   }
+  tree.touch(folder, true);
 }
 
 function reserveFiles(folder: string): readonly string[] {

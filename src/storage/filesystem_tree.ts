@@ -27,6 +27,8 @@ export function isOwnFolder(name: string): boolean {
 export interface Attributes {
   readonly mode: number;
   readonly owner: posix.Owner | undefined;
+  /** For users who cannot give files away: the group to keep if they may. */
+  readonly group?: number;
 }
 
 export class FilesystemTree {

@@ -1,14 +1,24 @@
 /** Whole files, written so that they are seen whole or not at all, also after a power loss. */
 import { basename, dirname } from "node:path";
+import { RollbackError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { attempt, lookAt } from "#/core/system_error.ts";
-import { type Attributes, type FilesystemTree, permissionBits, ROOT_SCRATCH } from "./filesystem_tree.ts";
-import { isSuperuser, temporaryBeside, UnsafePathError } from "./filesystem_tree.ts";
+import {
+  type Attributes,
+  type FilesystemTree,
+  isSuperuser,
+  permissionBits,
+  ROOT_SCRATCH,
+  temporaryBeside,
+  UnsafePathError,
+} from "./filesystem_tree.ts";
 import { ConflictError } from "./object_store.ts";
 
 /** Names of this process's temporary files begin with this, so that nobody sweeps away those in use. */
 const PROCESS_TOKEN = crypto.randomUUID().slice(0, 8);
 const LINK_UNSUPPORTED: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+const MAX_TRIES = 3;
 
 /** Key of the folder for temporary files: one place, so that what a killed process left is found at once. */
 const TEMPORARY = ".backout/tmp";
@@ -90,11 +100,9 @@ export function attributesOfTarget(path: string, fallback: Attributes): Attribut
       hint: "Replace it by a file, or remove it.",
     });
   }
-  // Only root can keep another owner; for others the system gives the new file to them.
-  return {
-    mode: permissionBits(info),
-    owner: isSuperuser() ? { uid: info.uid, gid: info.gid } : undefined,
-  };
+  const mode = permissionBits(info);
+  if (isSuperuser()) return { mode, owner: { uid: info.uid, gid: info.gid } };
+  return info.gid === null ? { mode, owner: undefined } : { mode, owner: undefined, group: info.gid };
 }
 
 export function removeIfThere(path: string): void {
@@ -115,14 +123,24 @@ function withTemporary(
   attributes: Attributes,
   use: (temporary: string) => void,
 ): void {
-  const temporary = temporaryPath(tree, path);
-  try {
-    attempt("write", path, () => posix.writeNewFile(temporary, bytes, attributes.mode, attributes));
-    use(temporary);
-  } catch (error) {
-    dropQuietly(temporary);
-    throw error;
+  for (let tries = 1;; tries++) {
+    const temporary = temporaryPath(tree, path);
+    try {
+      attempt("write", path, () => posix.writeNewFile(temporary, bytes, attributes.mode, attributes));
+      use(temporary);
+      return;
+    } catch (error) {
+      // Whoever took the lock in between may have swept it.
+      const swept = lookAt(temporary) === undefined && hasErrno(error, "ENOENT") && tries < MAX_TRIES;
+      if (swept) continue;
+      dropQuietly(temporary);
+      throw error;
+    }
   }
+}
+
+function hasErrno(error: unknown, errno: string): boolean {
+  return error instanceof RollbackError ? error.context.errno === errno : posix.errorCode(error) === errno;
 }
 
 /** Removes a temporary file after a failure; the failure is what gets reported. */

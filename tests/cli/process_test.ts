@@ -101,6 +101,21 @@ sourceTest("process: who waits for the lock can be stopped", async () => {
     assert.equal(stopped.code, 130, stderr);
     assert.match(stderr, /^stopping \(SIGINT\)…$/m);
 
+    const short = [
+      "release",
+      "yank",
+      "v1.0.0",
+      "--reason",
+      "x",
+      "--lock-timeout",
+      "10m",
+      "--timeout",
+      "100ms",
+    ];
+    const ranOut = await runProgram([...short, "--json", "-r", path], { cwd });
+    assert.equal(ranOut.code, 43, ranOut.stderr);
+    assert.match(JSON.parse(ranOut.stdout).error.message, /--timeout/);
+
     Deno.writeTextFileSync(`${cwd}/paused.go`, "");
     assert.equal((await holder.output()).code, 0);
     assert.equal(await state("v1.0.0"), "active");

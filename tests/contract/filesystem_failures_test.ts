@@ -153,6 +153,19 @@ Deno.test("keepReserve swallows a full disk and leaves no half reserve", async (
   }
 });
 
+Deno.test("removeLeftovers sweeps what killed processes left, and spares what is in use here", async () => {
+  await withTempDir(async (root) => {
+    const store = new FilesystemStore(root);
+    await store.create("v1/a", bytesOf("A"));
+    await Deno.writeTextFile(`${root}/.backout/tmp/00000000-dead.tmp`, "half");
+    await Deno.mkdir(`${root}/.backout-scratch/tmp`, { recursive: true });
+    await Deno.writeTextFile(`${root}/.backout-scratch/tmp/00000000-dead.tmp`, "half");
+    await store.removeLeftovers();
+    assert.deepEqual([...Deno.readDirSync(`${root}/.backout/tmp`)], []);
+    assert.deepEqual([...Deno.readDirSync(root)].map((it) => it.name).sort(), [".backout", "v1"]);
+  });
+});
+
 async function sweep(method: Method, stateOn: string | undefined): Promise<void> {
   const expected = await once(method, 0, stateOn);
   assert.ok(expected.calls > 0);

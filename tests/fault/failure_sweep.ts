@@ -49,7 +49,7 @@ async function failOnce(slot: Slot, fault: string, call: string): Promise<"befor
   assertOneDocument(run.stdout, run.code, where);
   const atOnce = run.code === 0 || run.code === 43;
   if (atOnce && !fault.startsWith("failfrom")) {
-    const ended = await assertWhole(slot, where, { deep: false });
+    const ended = await assertWhole(slot, where, { deep: false, temporary: "allowed" });
     assert.equal(ended, run.code === 0 ? "after" : "before", `${where}, but the state is the other one`);
   }
   const recovery = runProgram(slot.program, ["recover", "-r", slot.repository, "--json"]);

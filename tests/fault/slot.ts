@@ -80,9 +80,14 @@ export function assertInstant(slot: Slot, where: string): void {
 export async function assertWhole(
   slot: Slot,
   where: string,
-  options: { readonly deep: boolean },
+  options: {
+    /** Read every published file too. */
+    readonly deep: boolean;
+    /** A file could not be removed just now: what lies in the folder for temporary files is the next command's. */
+    readonly temporary?: "allowed";
+  },
 ): Promise<"before" | "after"> {
-  const state = readState(slot.repository);
+  const state = readState(slot.repository, options);
   const toBefore = treeDifferences(slot.before, state);
   const toAfter = treeDifferences(slot.after, state);
   if (toBefore.length > 0 && toAfter.length > 0) {

@@ -9,8 +9,10 @@ export const PROBE_CHANNEL = "probe";
 const BACKUPS = ".rollback-backups";
 
 /** Everything but history, audit, lock and reserve, with ids and times taken out. */
-export function readState(root: string): Tree {
-  const tree = readTree(root, { ignore: isBookkeeping, normalize });
+export function readState(root: string, options: { readonly temporary?: "allowed" } = {}): Tree {
+  const ignore = (path: string) =>
+    isBookkeeping(path) || (options.temporary === "allowed" && path.startsWith(".backout/tmp/"));
+  const tree = readTree(root, { ignore, normalize });
   const state: Record<string, string> = {};
   for (const [path, what] of Object.entries(tree)) {
     if (path.startsWith(".backout") && what.startsWith("folder")) continue;

@@ -30,7 +30,7 @@ async function longWork(folder: string): Promise<string[]> {
   const paths = Array.from({ length: 4 }, (_, i) => `${folder}/long${i}`);
   for (const path of paths) {
     await Deno.writeFile(path, new Uint8Array());
-    await Deno.truncate(path, 256 * MIB);
+    await Deno.truncate(path, 64 * MIB);
   }
   return paths;
 }
