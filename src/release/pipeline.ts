@@ -11,6 +11,7 @@ import type { Definition, Planned } from "#/release/definition.ts";
 import { execute, type Executed } from "#/release/execute.ts";
 import { asStop, failed } from "#/release/failure.ts";
 import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
+import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
 import { baseReport, NO_INTENTIONS, NOTHING_HAPPENED } from "#/release/report_base.ts";
 import { acquireLock, batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
@@ -124,6 +125,8 @@ async function realRun<V extends RepositoryView>(
   state: RunState,
   id: string,
 ): Promise<void> {
+  // Only a publish makes a repository; anything else must not leave a lock's folder where there is none.
+  if (definition.operation !== "publish") await requireRepository(scope.store);
   await using held = await acquire(scope, definition, options, id);
   const recoveries = await recoverScope(scope, held.takenFrom);
   state.report = noteRecoveries(state.report, recoveries);

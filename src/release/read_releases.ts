@@ -1,10 +1,11 @@
 /** The reading operations on releases: list, show, verify. */
 import { RollbackError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { artifactPathProblem, quoteShort } from "#/core/safe_path.ts";
+import { unfinishedIds } from "#/operation/journal.ts";
 import { batch, openScope, type Scope } from "#/release/scope.ts";
 import { listBackupNames } from "#/repository/backup_folder.ts";
 import { parseBackupFolderName } from "#/core/ids.ts";
-import { type LoadedIndex, loadIndex } from "#/repository/index_file.ts";
+import { INDEX_KEY, type LoadedIndex, loadIndex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
 import { loadRecord, releaseDigest } from "#/repository/release_record.ts";
@@ -41,6 +42,12 @@ export async function existingIndex(store: ObjectReader): Promise<LoadedIndex> {
       context: { repository: store.location },
     },
   );
+}
+
+/** @throws {RollbackVersionNotFoundError} when nothing of a repository is there, not even an unfinished first publish */
+export async function requireRepository(store: ObjectReader): Promise<void> {
+  if (await store.stat(INDEX_KEY) !== undefined) return;
+  if ((await unfinishedIds(store)).length === 0) await existingIndex(store);
 }
 
 /** All releases, newest first, with what was rolled back and the channels. */

@@ -1,12 +1,12 @@
 /** What is going on in a repository: history, status, unfinished operations, lock. */
-import { messageOf, UsageError } from "#/core/errors.ts";
+import { messageOf, StorageError, UsageError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { findHistory, type HistoryRecord, listHistoryRecords } from "#/operation/history.ts";
 import { readJournal, unfinishedIds } from "#/operation/journal.ts";
 import { isCommitted } from "#/operation/phases.ts";
 import { verifyAuditLog } from "#/audit/verify.ts";
 import { historyIds, readHistory } from "#/operation/history.ts";
-import { existingIndex } from "#/release/read_releases.ts";
+import { existingIndex, requireRepository } from "#/release/read_releases.ts";
 import { recoverScope, recoverySentence } from "#/release/recover_scope.ts";
 import { acquireLock, openScope, type Scope } from "#/release/scope.ts";
 import { listBackupNames } from "#/repository/backup_folder.ts";
@@ -66,7 +66,7 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
   const { store } = scope;
   const { index } = await existingIndex(store);
   const channels = Object.entries(index.channels ?? {}).map(([name, channel]) => [name, channel.version]);
-  const [newest] = await listHistoryRecords(store, 1);
+  const [newest] = await ifReadable(listHistoryRecords(store, 1), []);
   return {
     repository: store.location,
     repository_type: store.type,
@@ -75,12 +75,22 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
     releases: index.releases.length,
     rolled_back: index.rolled_back?.length ?? 0,
     channels: Object.fromEntries(channels),
-    backups: (await listBackupNames(store)).length,
-    lock: await lockView(scope),
-    unfinished: await unfinishedOperations(scope),
+    backups: (await ifReadable(listBackupNames(store), [])).length,
+    lock: await ifReadable(lockView(scope), null),
+    unfinished: await ifReadable(unfinishedOperations(scope), []),
     last_operation: newest === undefined ? null : toEntry(newest),
     free_bytes: store.freeBytes(),
   };
+}
+
+/** The state folders are closed to other users than the owner: they see the index, and that nothing more is known. */
+async function ifReadable<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof StorageError && error.kind === "permission") return otherwise;
+    throw error;
+  }
 }
 
 async function lockView(scope: Scope): Promise<LockView | null> {
@@ -125,7 +135,7 @@ export async function unfinishedNote(options: RepositoryOptions): Promise<string
 /** Recovers what is unfinished, and does nothing else. */
 export async function recoverRepository(options: RepositoryOptions): Promise<RecoverResult> {
   const scope = await openScope(options);
-  await existingIndexOrOperations(scope);
+  await requireRepository(scope.store);
   await using held = await acquireLock(scope, newOperationId(scope.now()), "recover", "");
   const recoveries = await recoverScope(scope, held.takenFrom);
   return {
@@ -137,11 +147,6 @@ export async function recoverRepository(options: RepositoryOptions): Promise<Rec
       summary: recoverySentence(recovery),
     })),
   };
-}
-
-/** A first publish that was interrupted leaves no index, but something to recover. */
-async function existingIndexOrOperations(scope: Scope): Promise<void> {
-  if ((await unfinishedIds(scope.store)).length === 0) await existingIndex(scope.store);
 }
 
 /** Removes the lock. @throws {LockedError} when its holder is alive, unless `force` */

@@ -152,7 +152,7 @@ export interface IndexStamp {
 
 /** The index as an operation writes it: with its serial, time and id. Pure. */
 export function stampIndex(index: RepositoryIndex, stamp: IndexStamp): RepositoryIndex {
-  const { releases, ...rest } = index;
+  const { releases, channels, rolled_back, backup_pins, ...rest } = index;
   return {
     ...rest,
     schema_version: index.schema_version ?? INDEX_SCHEMA_VERSION,
@@ -162,6 +162,9 @@ export function stampIndex(index: RepositoryIndex, stamp: IndexStamp): Repositor
     total_releases: releases.length,
     ...(stamp.auditHead === undefined ? {} : { audit_head: stamp.auditHead }),
     releases,
+    ...(channels === undefined ? {} : { channels }),
+    ...(rolled_back === undefined ? {} : { rolled_back }),
+    ...(backup_pins === undefined ? {} : { backup_pins }),
   };
 }
 

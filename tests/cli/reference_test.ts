@@ -34,7 +34,7 @@ async function section(entry: RegistryEntry): Promise<string> {
 }
 
 function withoutGlobals(page: string): string {
-  return page.replace(/\nGlobal options:\n(  .*\n)+/, "");
+  return page.replace(/\nGlobal options:\n( {2}.*\n)+/, "");
 }
 
 Deno.test("reference: docs/commands.md is what help prints", async () => {
