@@ -6,7 +6,7 @@ import { globalOptions } from "./globals.ts";
 import { entriesOf, findEntry, findGroup, groups, registry } from "./registry.ts";
 import type { RegistryEntry } from "./registry.ts";
 import { repositoryFlags } from "./repository_flags.ts";
-import { nearest } from "./suggest.ts";
+import { nearest } from "#/core/nearest.ts";
 
 export type Located =
   | { readonly kind: "command"; readonly entry: RegistryEntry; readonly words: readonly string[] }

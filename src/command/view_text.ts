@@ -3,6 +3,9 @@ import type { Cell, Styler } from "#/report/mod.ts";
 import { formatAge, pad, visible } from "#/report/mod.ts";
 import type { LockView, VersionState } from "#/repository/views.ts";
 
+/** More problems than this are counted, not listed. */
+const MAX_PROBLEMS = 20;
+
 /** A version's state in its colour. */
 export function paintState(state: VersionState, style: Styler): Cell {
   switch (state) {
@@ -45,6 +48,8 @@ export function timeAndAge(at: string | null, now: Date): string {
 export function problemLines(checked: string, problems: readonly string[], style: Styler): string {
   if (problems.length === 0) return `${style.green("✔")} ${checked}; no problem found.\n`;
   const found = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  const lines = problems.map((problem) => `  ${style.red("-")} ${visible(problem)}\n`);
-  return `${style.red("✘")} ${checked}; ${found}:\n${lines.join("")}`;
+  const lines = problems.slice(0, MAX_PROBLEMS).map((problem) => `  ${style.red("-")} ${visible(problem)}\n`);
+  const more = problems.length - MAX_PROBLEMS;
+  const rest = more > 0 ? `  … and ${more} more; --json lists them all\n` : "";
+  return `${style.red("✘")} ${checked}; ${found}:\n${lines.join("")}${rest}`;
 }

@@ -15,7 +15,7 @@ import type { z } from "zod";
 import { messageOf, UsageError } from "#/core/errors.ts";
 import { fillIn } from "#/config/environment.ts";
 import type { Config, ReadEnv } from "#/config/load.ts";
-import { nearestName } from "#/config/nearest.ts";
+import { nearest } from "#/core/nearest.ts";
 import { configSchemaDefinition, knownKeys, type ParsedConfig } from "#/config/schema.ts";
 
 export interface ConfigText {
@@ -125,7 +125,7 @@ function unknownKey(
   at: At,
 ): ConfigProblem {
   const known = knownKeys(parent);
-  const near = nearestName(key, known);
+  const near = nearest(key, known);
   const where = parent.length === 0 ? "" : ` in ${parent.map(String).join(".")}`;
   return at(
     keyOffset(document, parent, key) ?? 0,

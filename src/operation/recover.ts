@@ -13,7 +13,10 @@ import {
 import { compensate, discard, finish, isCommitted, redoCommit } from "#/operation/phases.ts";
 import { encodeIndex, INDEX_KEY, loadIndex } from "#/repository/index_file.ts";
 import type { VerificationResult } from "#/report/model.ts";
-import type { ObjectStore } from "#/storage/object_store.ts";
+import { ConflictError, type ObjectStore } from "#/storage/object_store.ts";
+
+const FENCE_INDEX = "index.fence.json";
+const MAX_FENCE_TRIES = 5;
 
 /** One operation that was recovered. */
 export interface Recovery {
@@ -110,17 +113,26 @@ async function goBack(
   committed: boolean,
   options: RecoverOptions,
 ): Promise<Recovery> {
-  if (options.fence) await fence(store);
+  if (options.fence) await fence(store, journal.id);
   if (committed) await compensate(store, journal);
   else await discard(store, journal);
   return { id: journal.id, title: journal.title, direction: "back", journal, verification: [], warnings: [] };
 }
 
 /** Writes the same index with a higher serial, so that a sleeping writer finds other bytes than it read. */
-async function fence(store: ObjectStore): Promise<void> {
-  const { index, tag } = await loadIndex(store);
-  if (tag === null) return;
-  await store.replace(INDEX_KEY, encodeIndex({ ...index, serial: (index.serial ?? 0) + 1 }));
+async function fence(store: ObjectStore, id: string): Promise<void> {
+  for (let tries = 1;; tries++) {
+    const { index, tag } = await loadIndex(store);
+    if (tag === null) return;
+    const fenced = encodeIndex({ ...index, serial: (index.serial ?? 0) + 1 });
+    await store.stage(id, FENCE_INDEX, INDEX_KEY, fenced);
+    try {
+      return await store.commitStaged(id, FENCE_INDEX, INDEX_KEY, tag);
+    } catch (error) {
+      // Edited by hand just now: what it says now is fenced.
+      if (!(error instanceof ConflictError) || tries >= MAX_FENCE_TRIES) throw error;
+    }
+  }
 }
 
 /** Root does not act on what another user may have made up. */

@@ -82,10 +82,10 @@ async function inspectPublish(
   context: BatchOptions,
 ): Promise<PublishView> {
   const state = stateOf(base.index, options.version);
-  refuseDependencies(base, options);
   const sources = await readReleaseFolder(options.directory, options.version, context);
   const files = sources.map((source) => source.record);
   const same = refuseOtherBytes(base, options.version, state, files);
+  refuseDependencies(base, options);
   if (!same) await refuseOccupied(store, files);
   return { ...base, version: options.version, directory: options.directory, sources, files, same, options };
 }

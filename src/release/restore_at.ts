@@ -17,7 +17,7 @@ import { inspectLeaving, type LeavingRelease, type RepositoryView } from "#/repo
 import type { RestoreOptions } from "#/repository/options.ts";
 import { planRollback, type RollbackView } from "#/repository/plan_rollback.ts";
 import { inspectRestorable, type Restorable } from "#/repository/restorable.ts";
-import { findEntry, stateOf } from "#/repository/version_state.ts";
+import { findEntry, stateOf, stateOfEntry, statusByMarks } from "#/repository/version_state.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { type Binding, count, type Plan, type RepositoryStep } from "#/step/repository_step.ts";
 import type { BatchOptions, ObjectReader } from "#/storage/object_store.ts";
@@ -151,11 +151,13 @@ async function leavingReleases(
 /** Marks and channels as they were. */
 function otherChanges(view: RestoreAtView): readonly IndexChange[] {
   const left = new Set(view.rollback.leaving.map((release) => release.version));
+  const restored = new Set(view.targets.map((target) => target.version)); // with the marks they had
   const marks = view.then.releases.flatMap((entry) =>
-    markChange(findEntry(view.index, entry.version), entry)
+    restored.has(entry.version) ? [] : markChange(findEntry(view.index, entry.version), entry)
   );
   const channels = Object.entries(view.then.channels ?? {}).flatMap(([name, channel]): IndexChange[] => {
-    const named = findEntry(view.then, channel.version) !== undefined;
+    const listed = findEntry(view.index, channel.version) !== undefined && !left.has(channel.version);
+    const named = restored.has(channel.version) || listed;
     const same = view.index.channels?.[name]?.version === channel.version;
     return named && !same ? [{ change: "set_channel", name, channel }] : [];
   });
@@ -170,11 +172,16 @@ function markChange(now: ReleaseEntry | undefined, then: ReleaseEntry): readonly
   if (now === undefined) return [];
   const fields = ["yanked", "mark"] as const;
   if (fields.every((field) => JSON.stringify(now[field]) === JSON.stringify(then[field]))) return [];
-  const kept = [...fields, "status" as const].filter((field) => then[field] !== undefined);
+  const marks = Object.fromEntries(
+    fields.filter((field) => then[field] !== undefined).map((field) => [field, then[field]]),
+  );
+  // Which artifacts are published is not changed here, so `partial` and `emptied` stay as they are now.
+  const state = stateOfEntry(now);
+  const status = state === "partial" || state === "emptied" ? state : statusByMarks(then);
   return [{
     change: "edit_release",
     version: then.version,
-    set: Object.fromEntries(kept.map((field) => [field, then[field]])),
+    set: { ...marks, status },
     unset: fields.filter((field) => then[field] === undefined),
   }];
 }

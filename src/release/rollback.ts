@@ -68,6 +68,9 @@ async function inspectRollback(
   );
   for (const version of ready) refuse(base, version, type);
   if (ready.length === 0) throw nothingNewer(options.to!);
+  if (options.channelTo !== undefined && stateOf(base.index, options.channelTo) === "absent") {
+    throw notFound(base, options.channelTo);
+  }
   const leaving = new Set(ready);
   const select = selector(options.artifacts ?? []);
   const releases: LeavingRelease[] = [];
@@ -75,7 +78,7 @@ async function inspectRollback(
     releases.push(
       await inspectLeaving(store, base.index, version, {
         leaving,
-        ...(select === undefined ? {} : { select: (path: string) => select(version, path) }),
+        ...(select === undefined ? {} : { select }),
       }),
     );
   }
@@ -225,7 +228,10 @@ function describe(view: RollbackView, plan: Plan): Partial<OperationReport> {
   const moved = plan.steps.flatMap((step) => step.kind === "move_artifacts" ? step.files : []);
   const paths = moved.map((file) => file.path);
   const bytes = moved.reduce((sum, file) => sum + file.size, 0);
-  const kept = view.leaving.flatMap((release) => outcomeOf(view, release) === "hidden" ? [] : release.kept);
+  const gone = new Set(paths);
+  const kept = view.leaving.flatMap((release) => outcomeOf(view, release) === "hidden" ? [] : release.kept)
+    .map((artifact) => artifact.path)
+    .filter((path) => !gone.has(path)); // another of the leaving releases takes it
   return {
     version: view.leaving.map((release) => release.version).join(","),
     artifacts_removed: paths,
@@ -233,7 +239,7 @@ function describe(view: RollbackView, plan: Plan): Partial<OperationReport> {
     total_artifacts_removed: paths.length,
     total_bytes_freed: bytes,
     bytes_reclaimed: view.noBackup ? bytes : 0,
-    artifacts_kept: kept.map((artifact) => artifact.path),
+    artifacts_kept: [...new Set(kept)],
     channels_moved: planChannels(view, SYMBOLIC).moves,
     index_entry_to_remove: view.leaving[0]?.entry ?? null,
     estimated_duration_seconds: estimate(paths.length, view.noBackup ? 0 : bytes),

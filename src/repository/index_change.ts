@@ -98,9 +98,12 @@ function applyChange(index: RepositoryIndex, change: IndexChange): RepositoryInd
 function invertChange(index: RepositoryIndex, change: IndexChange): readonly IndexChange[] {
   switch (change.change) {
     case "put_release":
-      return [{ change: "remove_release", version: change.entry.version }];
-    case "remove_release":
-      return releaseAsChange(index, change.version);
+    case "remove_release": {
+      const version = change.change === "put_release" ? change.entry.version : change.version;
+      const old = releaseAsChange(index, version);
+      if (old.length > 0) return old;
+      return change.change === "put_release" ? [{ change: "remove_release", version }] : [];
+    }
     case "edit_release":
       return [invertEdit(index, change)];
     case "put_tombstone":
@@ -153,7 +156,21 @@ function insertRelease(
 ): readonly ReleaseEntry[] {
   const existing = releases.findIndex((entry) => entry.version === put.entry.version);
   if (existing >= 0) return releases.with(existing, put.entry);
-  return releases.toSpliced(insertPosition(releases, put), 0, put.entry);
+  return releases.toSpliced(byTime(releases, put.entry, insertPosition(releases, put)), 0, put.entry);
+}
+
+/** The neighbours may have left, or come back elsewhere, meanwhile: newest first holds wherever the times say so. */
+function byTime(releases: readonly ReleaseEntry[], entry: ReleaseEntry, position: number): number {
+  const time = timeOf(entry);
+  let at = position;
+  while (at < releases.length && timeOf(releases[at]!) > time) at++;
+  while (at > 0 && timeOf(releases[at - 1]!) < time) at--;
+  return at;
+}
+
+/** Milliseconds; without a time nothing compares, and the neighbours alone decide. */
+function timeOf(entry: ReleaseEntry): number {
+  return Date.parse(entry.timestamp ?? "");
 }
 
 function insertPosition(
@@ -165,8 +182,8 @@ function insertPosition(
   const newer = put.newer === null ? -1 : releases.findIndex((entry) => entry.version === put.newer);
   if (newer >= 0) return newer + 1;
   if (put.newer === null) return 0;
-  const time = put.entry.timestamp ?? "";
-  const firstOlder = releases.findIndex((entry) => (entry.timestamp ?? "") < time);
+  const time = timeOf(put.entry);
+  const firstOlder = releases.findIndex((entry) => timeOf(entry) < time);
   return firstOlder >= 0 ? firstOlder : releases.length;
 }
 

@@ -60,8 +60,8 @@ export async function inspectRepository(store: ObjectReader): Promise<Repository
 
 export interface LeavingOptions {
   /** The artifacts to take; undefined takes all. */
-  readonly select?: (path: string) => boolean;
-  /** All versions of the same operation: what only they list leaves with them. */
+  readonly select?: (version: string, path: string) => boolean;
+  /** All versions of the same operation: what only they list leaves with the first of them. */
   readonly leaving: ReadonlySet<string>;
 }
 
@@ -75,12 +75,16 @@ export async function inspectLeaving(
   version: string,
   options: LeavingOptions,
 ): Promise<LeavingRelease> {
-  const entry = findEntry(index, version) ?? findTombstone(index, version)?.entry;
+  const { select } = options;
+  const entry = entryOf(index, version);
   if (entry === undefined) throw new RollbackIndexError(`The index has no entry of ${version}`);
   const published = publishedArtifacts(entry);
   for (const path of published) refuseUnsafe(version, path);
-  const selected = options.select === undefined ? published : published.filter(options.select);
-  const shared = artifactsOfOthers(index, options.leaving);
+  const selected = select === undefined ? published : published.filter((path) => select(version, path));
+  const shared = new Set([
+    ...artifactsOfOthers(index, options.leaving),
+    ...artifactsOfCompanions(index, version, options),
+  ]);
   const { records, problem } = await recordsOf(store, entry);
   const views = await inspectArtifacts(store, version, selected, records);
   return {
@@ -164,13 +168,35 @@ function artifactsOfOthers(index: RepositoryIndex, leaving: ReadonlySet<string>)
   const shared = new Set<string>();
   for (const entry of index.releases) {
     if (leaving.has(entry.version)) continue;
-    for (const path of entry.artifacts) shared.add(path);
+    for (const path of publishedArtifacts(entry)) shared.add(path);
   }
-  for (const tombstone of index.rolled_back ?? []) {
-    if (tombstone.state !== "hidden" || leaving.has(tombstone.version)) continue;
-    for (const path of tombstone.entry?.artifacts ?? []) shared.add(path);
+  for (const { state, version, entry } of index.rolled_back ?? []) {
+    if (state !== "hidden" || leaving.has(version) || entry === undefined) continue;
+    for (const path of publishedArtifacts(entry)) shared.add(path);
   }
   return shared;
+}
+
+/** Artifacts that another leaving release takes with it (a file moves once), or leaves in place. */
+function artifactsOfCompanions(
+  index: RepositoryIndex,
+  version: string,
+  { leaving, select }: LeavingOptions,
+): ReadonlySet<string> {
+  const shared = new Set<string>();
+  let isFirst = true;
+  for (const other of leaving) {
+    if (other === version) isFirst = false;
+    const entry = other === version ? undefined : entryOf(index, other);
+    for (const path of entry === undefined ? [] : publishedArtifacts(entry)) {
+      if (isFirst || select?.(other, path) === false) shared.add(path);
+    }
+  }
+  return shared;
+}
+
+function entryOf(index: RepositoryIndex, version: string): ReleaseEntry | undefined {
+  return findEntry(index, version) ?? findTombstone(index, version)?.entry;
 }
 
 async function recordsOf(

@@ -77,6 +77,7 @@ async function backupToUse(
     throw skipped(wanted);
   }
   const entry = findEntry(index, wanted);
+  if ((state === "partial" || state === "emptied") && entry?.backups?.length === 0) throw skipped(wanted);
   if (entry !== undefined && (state === "active" || state === "yanked" || state === "bad")) {
     await refuseIfThere(store, entry, state);
   }
@@ -144,7 +145,7 @@ async function gather(store: ObjectReader, sources: Sources, options: BatchOptio
     channels: channelsOf(known),
     problems: [
       ...unsaved.map((path) => `${path} is neither in place nor in a backup`),
-      ...await occupied(store, entry, saved),
+      ...await occupied(store, entry, saved, options),
     ],
   };
 }
@@ -238,18 +239,22 @@ async function notInPlace(store: ObjectReader, entry: ReleaseEntry): Promise<rea
   return paths.filter((_, i) => stats[i] === undefined);
 }
 
-/** Something else stands where a saved file belongs. */
+/** Something else stands where a saved file belongs. What another release kept in place is the same, byte for byte. */
 async function occupied(
   store: ObjectReader,
   entry: ReleaseEntry,
   saved: ReadonlyMap<string, RestorableFile>,
+  options: BatchOptions,
 ): Promise<readonly string[]> {
   const paths = [...new Set(entry.artifacts)].filter((path) => saved.has(path));
   const stats = await store.statMany(paths);
-  return paths.filter((path, i) =>
-    stats[i] !== undefined && !(stats[i].kind === "file" && stats[i].size === saved.get(path)!.size)
-  )
-    .map((path) => `something else stands at ${path}`);
+  const there = paths.filter((_, i) => stats[i] !== undefined);
+  const alike = paths.filter((path, i) =>
+    stats[i]?.kind === "file" && stats[i].size === saved.get(path)!.size
+  );
+  const digests = await store.digest(alike, options);
+  const same = new Set(alike.filter((path, i) => digests[i]!.sha256 === saved.get(path)!.sha256));
+  return there.filter((path) => !same.has(path)).map((path) => `something else stands at ${path}`);
 }
 
 /** Newest rollback first: each undoes what it did to the channels. */

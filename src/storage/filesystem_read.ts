@@ -6,7 +6,7 @@ import { openRegular } from "#/core/digest_shared.ts";
 import { StorageError } from "#/core/errors.ts";
 import { Pacer } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
-import { attempt, lookAt } from "#/core/system_error.ts";
+import { attempt, lookAt, SystemError } from "#/core/system_error.ts";
 import {
   type FilesystemTree,
   isOwnFolder,
@@ -48,9 +48,18 @@ export function statKey(guard: PathGuard, key: string): ObjectStat | undefined {
   return info === undefined ? undefined : toStat(key, info);
 }
 
-/** Reads a regular file whole. @throws {TooLargeError} {@link NotAFileError} */
+/** Reads a regular file whole; undefined when there is none. @throws {TooLargeError} {@link NotAFileError} */
 export function readWhole(path: string, maxBytes: number): Uint8Array | undefined {
   if (lookAt(path) === undefined) return undefined;
+  try {
+    return readRegular(path, maxBytes);
+  } catch (error) {
+    if (error instanceof SystemError && error.errno === "ENOENT") return undefined; // gone since the look
+    throw error;
+  }
+}
+
+function readRegular(path: string, maxBytes: number): Uint8Array {
   const info = lstatRegular(path);
   refuseLarge(path, info.size, maxBytes);
   return attempt("read", path, () => {

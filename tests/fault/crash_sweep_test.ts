@@ -1,19 +1,21 @@
 /**
  * SIGKILL before every changing call of every operation, and of its recovery, twice over. Here a sample; with
- * `BACKOUT_SWEEP=full` (`deno task test:fault`) all of them.
+ * `BACKOUT_SWEEP=full` (`deno task test:fault`) all of them (in the recovery of operations that work alike, a third).
  */
 import assert from "node:assert/strict";
 import { tempDir } from "../support/temp.ts";
 import { testRequiring } from "../support/require.ts";
 import type { CrashSweepOptions } from "./crash_sweep.ts";
-import { OPERATIONS } from "./operations.ts";
+import { OPERATIONS, type SweepOperation } from "./operations.ts";
 import { describeCounts, sweepInParallel } from "./parallel_sweep.ts";
 import { buildProgram } from "./program.ts";
 
 const full = Deno.env.get("BACKOUT_SWEEP") === "full";
-const options: CrashSweepOptions = full
-  ? { every: 1, pairs: 1, triples: 40 }
-  : { every: 7, pairs: 11, triples: 0 };
+
+function optionsFor(operation: SweepOperation): CrashSweepOptions {
+  if (!full) return { every: 9, pairs: 15, triples: 0 };
+  return { every: 1, pairs: operation.alike ? 3 : 1, triples: 60 };
+}
 
 testRequiring(
   ["posix"],
@@ -23,7 +25,10 @@ testRequiring(
     const program = buildProgram(temp.path);
     for (const operation of OPERATIONS) {
       await t.step(operation.name, async () => {
-        const counts = await sweepInParallel(operation, options, { jobs: full ? 2 : 1, program });
+        const counts = await sweepInParallel(operation, optionsFor(operation), {
+          jobs: full ? 2 : 1,
+          program,
+        });
         console.log(`${operation.name}: ${describeCounts(counts)}`);
         assert.ok(counts.points > 0, "no point was tried");
         assert.equal(counts.failures.length, 0, counts.failures.slice(0, 5).join("\n"));

@@ -11,6 +11,8 @@ export interface SweepOperation {
   readonly argv: readonly string[];
   /** The same through the library. */
   readonly run: (repository: string, newRelease: string) => Promise<OperationReport>;
+  /** Shares its way through the engine with others: of the kills within its recovery a third is tried. */
+  readonly alike?: true;
   /** The user gave up the artifacts of these versions. */
   readonly gives_up?: readonly string[];
 }
@@ -39,6 +41,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-artifacts-only",
+    alike: true,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--type", "artifacts_only", ...REASON],
     run: (repository) =>
@@ -46,6 +49,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-index-only",
+    alike: true,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--type", "index_only", ...REASON],
     run: (repository) =>
@@ -53,6 +57,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-artifact",
+    alike: true,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--artifact", "v1.0.2/bin/*", ...REASON],
     run: (repository) =>
@@ -67,6 +72,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-to",
+    alike: true,
     prepare: [],
     argv: ["release", "rollback", "--to", "v1.0.0", "--yes", ...REASON],
     run: (repository) => rollbackRelease({ repository, to: "v1.0.0", reason: "sweep" }),
@@ -79,6 +85,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "restore-shared",
+    alike: true,
     prepare: [["release", "rollback", "v1.0.1", ...REASON]],
     argv: ["release", "restore", "v1.0.1"],
     run: (repository) => restoreRelease({ repository, target: "v1.0.1" }),

@@ -18,7 +18,7 @@ testRequiring(["root", "loop", "xfs_io"], "power loss: at each durability point,
     await t.step(operation.name, async () => {
       const folder = join(temp.path, operation.name);
       Deno.mkdirSync(folder);
-      const options = full ? { every: 1, pairs: 5 } : { every: 9, pairs: 0 };
+      const options = full ? { every: 1, pairs: 60 } : { every: 13, pairs: 0 };
       const counts = await powerLossSweep(program, operation, folder, options);
       console.log(`${operation.name}: ${describeCounts(counts)}`);
       assert.ok(counts.points > 0, "no point was tried");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#/core/errors.ts";
 import { quoteCommand } from "#/command/shell_quote.ts";
-import { editDistance, nearest } from "#/command/suggest.ts";
+import { editDistance, nearest } from "#/core/nearest.ts";
 import { parseDuration, parseSize } from "#/command/values.ts";
 
 Deno.test("durations: a number with its unit, or several", () => {

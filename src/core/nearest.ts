@@ -20,7 +20,7 @@ export function editDistance(a: string, b: string): number {
 
 /** The nearest of `known`, undefined when none is near enough to be a typing error. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
+  const limit = Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of known) {
