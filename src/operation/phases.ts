@@ -5,6 +5,7 @@
 import { RollbackAtomicError, UnfinishedOperationError } from "#/core/errors.ts";
 import {
   type Journal,
+  journalKey,
   NEW_INDEX,
   OPERATIONS_PREFIX,
   UNDO_INDEX,
@@ -56,6 +57,7 @@ export async function prepare(
   if (preparation.staged.length > 0) {
     await store.stageFiles(id, preparation.staged, options);
     options.signal?.throwIfAborted();
+    await refuseIfRecovered(store, journal);
     await store.placeStaged(id, journal.added);
   }
   await store.flush();
@@ -74,6 +76,19 @@ export async function isCommitted(store: ObjectStore, journal: Journal): Promise
   if (!await store.hasStaged(journal.id, NEW_INDEX)) return true;
   const { index } = await loadIndex(store);
   return index.last_operation === journal.id;
+}
+
+/**
+ * For the process that runs the operation: after `unlock --force` somebody may have recovered it while this process was
+ * stopped. Then nothing here is its own any more: not the commit, and not what there is to discard.
+ * @throws {UnfinishedOperationError} when the journal is gone
+ */
+export async function refuseIfRecovered(store: ObjectStore, journal: Journal): Promise<void> {
+  if (await store.stat(journalKey(journal.id)) !== undefined) return;
+  throw new UnfinishedOperationError(
+    `The ${journal.title} was recovered by somebody else while this process was stopped; it does nothing more`,
+    { hint: "See `backout history` for how it ended.", context: { operation: journal.id } },
+  );
 }
 
 /**
@@ -199,12 +214,14 @@ async function refuseIfMoved(store: ObjectStore, journal: Journal): Promise<void
 }
 
 async function removeAdded(store: ObjectStore, journal: Journal): Promise<void> {
-  const stats = await store.statMany(journal.added.map((file) => file.path));
-  // Something of another size is not what this operation put there. What is gone is named too, for its empty folders.
-  const ours = journal.added.filter((file, i) =>
-    stats[i] === undefined || stats[i].kind === "file" && stats[i].size === file.size
-  );
-  await store.removeFiles(ours.map((file) => file.path));
+  const { added } = journal;
+  const stats = await store.statMany(added.map((file) => file.path));
+  const alike = added.filter((file, i) => stats[i]?.kind === "file" && stats[i].size === file.size);
+  const digests = await store.digest(alike.map((file) => file.path));
+  // Other bytes are not what this operation put there. What is gone is named too, for its empty folders.
+  const ours = alike.filter((file, i) => digests[i]!.sha256 === file.sha256);
+  const gone = added.filter((_, i) => stats[i] === undefined);
+  await store.removeFiles([...ours, ...gone].map((file) => file.path));
 }
 
 async function removeCreated(store: ObjectStore, journal: Journal): Promise<void> {

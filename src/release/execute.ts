@@ -15,6 +15,7 @@ import { takenBackReport, toError } from "#/release/report_base.ts";
 import { batch, isFull, type Scope } from "#/release/scope.ts";
 import { assemble, type Head } from "#/release/assemble.ts";
 import { StepClock } from "#/release/step_clock.ts";
+import { loadIndex } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { OperationReport, StepReport, VerificationResult } from "#/report/model.ts";
 import type { Binding } from "#/step/repository_step.ts";
@@ -26,6 +27,13 @@ export interface ExecuteContext {
   readonly tolerant: boolean;
   /** Given the report as it stands, so that a failure can show how far it came. */
   readonly onReport: (report: OperationReport) => void;
+  /** Called when an operation that was taken back is in the log already, so that it is not recorded twice. */
+  readonly onRecorded: (recorded: RecordResult) => void;
+}
+
+/** What a failure after the commit needs to be recorded. */
+interface FinishContext extends Pick<ExecuteContext, "onRecorded"> {
+  readonly head: Head;
 }
 
 export interface Executed {
@@ -58,11 +66,10 @@ export async function execute<V extends RepositoryView>(
   await prepareOrDiscard(scope, journal, preparation, steps);
   await commitOrDiscard(scope, journal, view.indexTag, steps);
   scope.emit({ event: "committed", time: scope.now().toISOString(), serial: journal.index.serial_after });
-  const failure = await finishOrCompensate(scope, journal, steps, head);
+  const failure = await finishOrCompensate(scope, journal, steps, { ...context, head });
   if (failure !== undefined) {
-    const serial = journal.index.serial_after + 1; // the undo index was committed
     context.onReport({
-      ...takenBackReport(journal.report, failure, serial),
+      ...takenBackReport(journal.report, failure, await serialNow(scope, journal)),
       errors: [],
       steps: steps.takenBack(),
     });
@@ -85,6 +92,7 @@ async function prepareOrDiscard(
     await prepareWithReserve(scope, journal, preparation);
     scope.signal?.throwIfAborted();
   } catch (error) {
+    if (error instanceof UnfinishedOperationError) throw error; // somebody else recovered it
     await discardOrExplain(scope, journal, error);
     throw preparationError(journal, error);
   }
@@ -145,9 +153,11 @@ async function commitOrDiscard(
   steps: StepClock,
 ): Promise<void> {
   steps.begin("commit_index");
+  await phases.refuseIfRecovered(scope.store, journal);
   try {
     await phases.commit(scope.store, journal, indexTag);
   } catch (error) {
+    await phases.refuseIfRecovered(scope.store, journal);
     // Whether it happened is read from the index, never guessed from how the call ended.
     if (await phases.isCommitted(scope.store, journal)) return;
     await discardOrExplain(scope, journal, error);
@@ -160,7 +170,7 @@ async function finishOrCompensate(
   scope: Scope,
   journal: Journal,
   steps: StepClock,
-  head: Head,
+  context: FinishContext,
 ): Promise<Error | undefined> {
   try {
     const changed = await phases.finish(scope.store, journal, (step) => steps.beginStep(step));
@@ -169,7 +179,7 @@ async function finishOrCompensate(
       hint: "Stop what writes there, then run the command again.",
     });
   } catch (cause) {
-    return await compensateOrExplain(scope, journal, cause, head);
+    return await compensateOrExplain(scope, journal, cause, context);
   }
 }
 
@@ -177,8 +187,10 @@ async function compensateOrExplain(
   scope: Scope,
   journal: Journal,
   cause: unknown,
-  head: Head,
+  context: FinishContext,
 ): Promise<Error> {
+  // What is deleted for good does not come back: a half deleted backup must not be listed as whole again.
+  if (journal.steps.some((step) => step.kind === "delete_backup")) return unfinished(journal, cause);
   try {
     await phases.compensate(scope.store, journal);
   } catch (error) {
@@ -194,14 +206,27 @@ async function compensateOrExplain(
     );
   }
   const error = phases.takenBackError(journal, cause);
-  await recordAndForget(
-    scope,
-    journal,
-    takenBackReport(journal.report, error, journal.index.serial_after + 1),
-    head,
-    0,
-  );
+  const report = takenBackReport(journal.report, error, await serialNow(scope, journal));
+  context.onRecorded(await recordAndForget(scope, journal, report, context.head, 0));
   return error;
+}
+
+/** The serial as it stands, for the report of a failure; as planned where it cannot be read. */
+async function serialNow(scope: Scope, journal: Journal): Promise<number> {
+  try {
+    return (await loadIndex(scope.store)).index.serial ?? 0;
+  } catch {
+    return journal.index.serial_after; // the failure itself is what gets reported
+  }
+}
+
+function unfinished(journal: Journal, cause: unknown): UnfinishedOperationError {
+  return new UnfinishedOperationError(`The ${journal.title} is not finished: ${messageOf(cause)}`, {
+    hint:
+      "Part of it may be gone for good. Mend the cause, then run `backout recover`: it finishes the rest.",
+    context: { operation: journal.id },
+    cause,
+  });
 }
 
 function completed<V extends RepositoryView>(

@@ -129,6 +129,25 @@ const SAVED_OPTIONS = [
   "force",
 ] as const satisfies readonly (keyof SavedOptions)[];
 
+const isText = (value: unknown): boolean => typeof value === "string";
+const isFlag = (value: unknown): boolean => typeof value === "boolean";
+const oneOf = (...names: readonly string[]) => (value: unknown): boolean =>
+  names.some((name) => name === value);
+
+/** A plan is a file that anybody may have edited. */
+const OPTION_CHECKS: Readonly<Record<keyof SavedOptions, (value: unknown) => boolean>> = {
+  version: isText,
+  to: isText,
+  type: oneOf("full", "artifacts_only", "index_only"),
+  artifacts: (value) => Array.isArray(value) && value.every(isText),
+  noBackup: isFlag,
+  verifyBackup: oneOf("full", "size"),
+  channelTo: isText,
+  reason: isText,
+  policyMode: oneOf("strict", "lenient"),
+  force: isFlag,
+};
+
 /** Plans a rollback without doing it. The plan is undefined when the report says that it is refused. */
 export async function planRollback(
   options: RollbackOptions,
@@ -186,6 +205,13 @@ function parsePlan(plan: unknown): SavedPlan {
   }
   const saved = plan as unknown as SavedPlan;
   const known = SAVED_OPTIONS.filter((name) => saved.options[name] !== undefined);
+  const wrong = known.find((name) => !OPTION_CHECKS[name](saved.options[name]));
+  if (wrong !== undefined) {
+    throw new UsageError(`The plan's option ${wrong} is not one that backout wrote`, {
+      hint: "The file was changed. Make a new plan with: backout release rollback VERSION --out PLANFILE",
+      context: { option: wrong },
+    });
+  }
   return { ...saved, options: Object.fromEntries(known.map((name) => [name, saved.options[name]])) };
 }
 

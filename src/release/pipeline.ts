@@ -2,26 +2,26 @@
  * The one way that anything on a repository changes: inspect → policy → plan → execute (→ verify) → record.
  * A dry run is the same path, stopped before execute.
  */
-import { ExitCode, LockedError, messageOf, RollbackDryRunError, UsageError } from "#/core/errors.ts";
+import { ExitCode, messageOf, RollbackDryRunError, UsageError } from "#/core/errors.ts";
 import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
 import { denialError, evaluate } from "#/policy/evaluate.ts";
 import { RULES } from "#/policy/registry.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
+import { acquire } from "#/release/acquire.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
-import { execute, type Executed } from "#/release/execute.ts";
+import { execute } from "#/release/execute.ts";
 import { asStop, failed } from "#/release/failure.ts";
 import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
 import { baseReport, NO_INTENTIONS, NOTHING_HAPPENED } from "#/release/report_base.ts";
-import { acquireLock, batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
+import { batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
 import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
 import type { ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { type Binding, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
-import type { HeldLock } from "#/storage/lock.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 
 /** What an operation ended in: the report, and what only some callers need. */
@@ -65,7 +65,7 @@ export async function runOperation<V extends RepositoryView>(
   const state: RunState = {
     report: base,
     plan: undefined,
-    executed: undefined,
+    recorded: undefined,
     auditHead: undefined,
     entry: null,
   };
@@ -78,15 +78,21 @@ export async function runOperation<V extends RepositoryView>(
     state.report = failed(state.report, asStop(error, scope));
   }
   state.report = { ...state.report, rollback_duration_seconds: seconds(clock) };
-  const recorded = state.executed?.recorded ?? await recordOutcome(scope, id, state);
+  const recorded = state.recorded ?? await recordOutcome(scope, idOfRecord(id, state, started), state);
   return finished(scope, state, recorded);
+}
+
+/** What is left unfinished is recorded under its own id by whoever recovers it; this attempt gets another one. */
+function idOfRecord(id: string, { report }: RunState, at: Date): string {
+  return report.exit_code === ExitCode.unfinished ? newOperationId(at) : id;
 }
 
 /** What a run has come to so far; it is filled in as the stages go, so that a failure can report all of it. */
 interface RunState {
   report: OperationReport;
   plan: Plan | undefined;
-  executed: Executed | undefined;
+  /** Set when the outcome is in the log already. */
+  recorded: RecordResult | undefined;
   auditHead: RepositoryIndex["audit_head"];
   entry: ReleaseEntry | null;
 }
@@ -140,12 +146,14 @@ async function realRun<V extends RepositoryView>(
     if (problems.length > 0) throw cannotStart(definition, problems);
     scope.signal?.throwIfAborted();
     try {
-      state.executed = await execute(scope, definition, { view, plan, report }, {
+      const executed = await execute(scope, definition, { view, plan, report }, {
         binding,
         tolerant: isTolerant(options),
         onReport: (current) => state.report = current,
+        onRecorded: (recorded) => state.recorded = recorded,
       });
-      state.report = state.executed.report;
+      state.report = executed.report;
+      state.recorded = executed.recorded;
       return;
     } catch (error) {
       if (!(error instanceof ConflictError) || race >= MAX_RACES) throw error;
@@ -160,23 +168,6 @@ async function realRun<V extends RepositoryView>(
 
 function emptied(report: OperationReport): OperationReport {
   return { ...report, warnings: [] };
-}
-
-/** Where somebody else holds the lock, a refusal that comes first in the order of exit codes wins. */
-async function acquire<V extends RepositoryView>(
-  scope: Scope,
-  definition: Definition<V>,
-  options: ChangeOptions,
-  id: string,
-): Promise<HeldLock> {
-  try {
-    return await acquireLock(scope, id, definition.title, options.reason ?? "");
-  } catch (error) {
-    if (error instanceof LockedError) {
-      await definition.inspect(scope.store, await inspectRepository(scope.store), {});
-    }
-    throw error;
-  }
 }
 
 /** Inspect, policy, plan: pure from the view on. */

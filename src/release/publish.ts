@@ -9,6 +9,7 @@ import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
 import { readReleaseFolder, type SourceFile } from "#/release/source_folder.ts";
 import { formatBytes } from "#/report/units.ts";
+import { backupPathProblem } from "#/repository/backup_folder.ts";
 import { pointedAt } from "#/repository/channel_target.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
@@ -51,6 +52,12 @@ const OWN_FIELDS = new Set([
 /** @throws {UsageError} */
 export function publishDefinition(options: PublishOptions): Definition<PublishView> {
   assertVersion(options.version);
+  const unkept = backupPathProblem(options.version);
+  if (unkept !== undefined) {
+    throw new UsageError(`Cannot use ${options.version} as a version: ${unkept}`, {
+      hint: "Give it another name, for example v1.0.2.",
+    });
+  }
   for (const needed of options.dependsOn ?? []) assertVersion(needed);
   for (const channel of options.channels ?? []) assertChannelName(channel);
   const own = Object.keys(options.metadata ?? {}).find((key) => OWN_FIELDS.has(key) || key === "__proto__");

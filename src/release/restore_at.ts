@@ -83,7 +83,9 @@ async function inspectAt(
     const target = await inspectRestorable(store, base.index, version, context);
     targets.push({ ...target, channels: [], entry: findEntry(then, version)!, ...neighbours(then, version) });
   }
-  const leaving = exact ? await leavingReleases(store, base.index, then) : [];
+  // What a restored release lists stays in place, so it counts as listed already.
+  const after = applyChanges(base.index, targets.flatMap((target) => restoreChanges(base.index, target)));
+  const leaving = exact ? await leavingReleases(store, after, then) : [];
   const rollback: RollbackView = {
     ...base,
     type: "full",

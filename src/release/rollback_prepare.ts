@@ -14,7 +14,7 @@ import { neighbours } from "#/repository/index_change.ts";
 import type { Channel } from "#/repository/index_format.ts";
 import type { ArtifactView, LeavingRelease } from "#/repository/inspect.ts";
 import { planChannels, type RollbackView } from "#/repository/plan_rollback.ts";
-import { findTombstone } from "#/repository/version_state.ts";
+import { backupsSoFar } from "#/repository/version_state.ts";
 import type { BackupReport } from "#/report/model.ts";
 import type { Plan, RepositoryStep } from "#/step/repository_step.ts";
 import type { ObjectReader, ObjectStat } from "#/storage/object_store.ts";
@@ -125,7 +125,7 @@ function makeManifest(
   context: RollbackPrepareContext,
 ): BackupManifest {
   const artifacts = [...step.files, ...step.kept].map((file) => toBackupFile(seen.get(file.path)!));
-  const earlier = release.entry.backups ?? findTombstone(view.index, release.version)?.backups ?? [];
+  const earlier = backupsSoFar(view.index, release.version);
   const before = Object.entries(view.index.channels ?? {}).filter(([, channel]) =>
     channel.version === release.version
   );

@@ -58,6 +58,12 @@ export function manifestKey(backup: string): string {
   return backupKey(backup, "manifest.json");
 }
 
+/** Why an artifact cannot be kept in a backup: the manifest stands beside the artifacts, under this name. */
+export function backupPathProblem(path: string): string | undefined {
+  const [top] = path.split("/");
+  return top!.toLowerCase() === "manifest.json" ? "a backup's own manifest has that name" : undefined;
+}
+
 export function encodeManifest(manifest: BackupManifest): Uint8Array {
   return new TextEncoder().encode(formatJson(manifest));
 }

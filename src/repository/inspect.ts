@@ -1,6 +1,7 @@
 /** Inspect: reads the world into plain values that policy and plan are pure functions of. */
 import { RollbackIndexError, StorageError } from "#/core/errors.ts";
 import { artifactPathProblem, quoteShort } from "#/core/safe_path.ts";
+import { backupPathProblem } from "#/repository/backup_folder.ts";
 import { INDEX_KEY, INDEX_MARKDOWN_KEY, indexProblems, loadIndex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import { loadRecord } from "#/repository/release_record.ts";
@@ -152,7 +153,7 @@ async function statSafely(
 }
 
 function refuseUnsafe(version: string, path: string): void {
-  const problem = artifactPathProblem(path);
+  const problem = artifactPathProblem(path) ?? backupPathProblem(path);
   if (problem === undefined) return;
   throw new RollbackIndexError(
     `The index lists ${quoteShort(path)} as an artifact of ${version}: ${problem}`,

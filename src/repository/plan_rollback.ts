@@ -3,7 +3,7 @@ import type { IndexChange } from "#/repository/index_change.ts";
 import { channelTarget, pointedBack } from "#/repository/channel_target.ts";
 import type { Channel, ReleaseEntry, Tombstone } from "#/repository/index_format.ts";
 import type { ArtifactView, LeavingRelease, RepositoryView } from "#/repository/inspect.ts";
-import { findTombstone, rollbackResult, stateOf } from "#/repository/version_state.ts";
+import { backupsSoFar, rollbackResult, stateOf } from "#/repository/version_state.ts";
 import type { RollbackType } from "#/report/model.ts";
 import type { Binding, Plan, PlannedFile, RepositoryStep } from "#/step/repository_step.ts";
 
@@ -119,7 +119,7 @@ function releaseChanges(
 
 /** All backups that together hold the version afterwards, oldest first. */
 function backupsAfter(view: RollbackView, release: LeavingRelease, binding: Binding): readonly string[] {
-  const earlier = release.entry.backups ?? findTombstone(view.index, release.version)?.backups ?? [];
+  const earlier = backupsSoFar(view.index, release.version);
   return view.noBackup ? earlier : [...earlier, binding.backupName(release.version)];
 }
 

@@ -49,6 +49,13 @@ export function statusByMarks(entry: Pick<ReleaseEntry, "yanked" | "mark">): "ac
   return entry.mark?.verdict === "bad" ? "bad" : "active";
 }
 
+/** The backups of a version so far, oldest first. */
+export function backupsSoFar(index: RepositoryIndex, version: string): readonly string[] {
+  // A hidden release's tombstone names all of its backups, the entry that it kept only those from before.
+  const known = findEntry(index, version) ?? findTombstone(index, version);
+  return known?.backups ?? [];
+}
+
 /** Artifacts of an entry that are still published. */
 export function publishedArtifacts(entry: ReleaseEntry): readonly string[] {
   const removed = new Set(entry.removed_artifacts ?? []);
