@@ -7,7 +7,7 @@ import {
   UnfinishedOperationError,
   VerificationError,
 } from "#/core/errors.ts";
-import { type Journal, removeOperation } from "#/operation/journal.ts";
+import { type Journal, journalKey, removeOperation } from "#/operation/journal.ts";
 import * as phases from "#/operation/phases.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
 import { auditHead, record, type RecordResult } from "#/release/record.ts";
@@ -117,7 +117,10 @@ async function prepareWithReserve(
 
 async function discardOrExplain(scope: Scope, journal: Journal, cause: unknown): Promise<void> {
   try {
-    await phases.discard(scope.store, journal);
+    // Without its journal nothing was made yet, or somebody else recovered it and what is there now is theirs.
+    if (await scope.store.stat(journalKey(journal.id)) !== undefined) {
+      await phases.discard(scope.store, journal);
+    }
     await removeOperation(scope.store, journal.id);
   } catch (error) {
     throw new UnfinishedOperationError(

@@ -8,7 +8,6 @@ import { toError } from "#/release/report_base.ts";
 import type { Scope } from "#/release/scope.ts";
 import type { RollbackOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { changesOf } from "#/step/repository_step.ts";
 
 /** Writes what was asked for, after the operation. A failure to write is told by exit 48, if nothing worse happened. */
 export async function writeOutputFiles(
@@ -51,9 +50,7 @@ export async function writeOutputFiles(
   }
 }
 
-function rollbackManifest({ report, plan, entry }: Outcome): JsonObject {
-  const changes = plan === undefined ? [] : changesOf(plan.steps);
-  const listed = new Set(report.versions);
+function rollbackManifest({ report, entries }: Outcome): JsonObject {
   return {
     version: report.version,
     rollback_timestamp: report.timestamp,
@@ -62,21 +59,12 @@ function rollbackManifest({ report, plan, entry }: Outcome): JsonObject {
     index_state_before: {
       serial: report.serial_before,
       sha256: report.index_sha256_before,
-      entries: entry === null ? [] : [entry],
+      entries: entries.before as unknown as JsonObject[],
     },
     index_state_after: {
       serial: report.serial_after,
       sha256: report.index_sha256_after,
-      entries: changes.flatMap((change) =>
-        change.change === "put_tombstone" && listed.has(change.tombstone.version)
-          ? [{
-            ...change.tombstone,
-            rollback_id: report.rollback_id,
-            rolled_back_at: report.timestamp,
-            by: report.by,
-          }]
-          : []
-      ) as unknown as JsonObject[],
+      entries: entries.after as unknown as JsonObject[],
     },
     rollback_type: report.rollback_type,
     rollback_reason: report.reason,

@@ -18,10 +18,11 @@ import { baseReport, NO_INTENTIONS, NOTHING_HAPPENED } from "#/release/report_ba
 import { batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
 import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
-import type { ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
+import { applyChanges } from "#/repository/index_change.ts";
+import type { ReleaseEntry, RepositoryIndex, Tombstone } from "#/repository/index_format.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { type Binding, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
+import { type Binding, changesOf, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 
 /** What an operation ended in: the report, and what only some callers need. */
@@ -29,8 +30,13 @@ export interface Outcome {
   readonly report: OperationReport;
   /** The plan in its comparable form, undefined when it did not come to one. */
   readonly plan: Plan | undefined;
-  /** The index entry of the (newest) version before the operation. */
-  readonly entry: ReleaseEntry | null;
+  readonly entries: EntriesThatDiffer;
+}
+
+/** What the index says of the operation's versions, before and after it. */
+export interface EntriesThatDiffer {
+  readonly before: readonly (ReleaseEntry | Tombstone)[];
+  readonly after: readonly (ReleaseEntry | Tombstone)[];
 }
 
 /** A lost race is planned again at most this often. */
@@ -67,7 +73,7 @@ export async function runOperation<V extends RepositoryView>(
     plan: undefined,
     recorded: undefined,
     auditHead: undefined,
-    entry: null,
+    entries: { before: [], after: [] },
   };
   const clock = performance.now();
   try {
@@ -94,7 +100,7 @@ interface RunState {
   /** Set when the outcome is in the log already. */
   recorded: RecordResult | undefined;
   auditHead: RepositoryIndex["audit_head"];
-  entry: ReleaseEntry | null;
+  entries: EntriesThatDiffer;
 }
 
 async function dryRun<V extends RepositoryView>(
@@ -208,7 +214,10 @@ async function decide<V extends RepositoryView>(
   const comparable = definition.plan(view, SYMBOLIC);
   state.plan = comparable;
   const described = definition.describe(view, plan);
-  state.entry = described.index_entry_to_remove ?? null;
+  state.entries = {
+    before: entriesOf(view.index, plan.versions),
+    after: entriesOf(applyChanges(view.index, changesOf(plan.steps)), plan.versions),
+  };
   const intentions = state.report.dry_run ? {} : NO_INTENTIONS;
   state.report = {
     ...state.report,
@@ -221,6 +230,13 @@ async function decide<V extends RepositoryView>(
   if (denial !== undefined) throw denial;
   run.checkPlan?.(comparable);
   return { view, plan, report: state.report };
+}
+
+function entriesOf(
+  index: RepositoryIndex,
+  versions: readonly string[],
+): readonly (ReleaseEntry | Tombstone)[] {
+  return [...index.releases, ...index.rolled_back ?? []].filter(({ version }) => versions.includes(version));
 }
 
 function plannedSteps(plan: Plan): OperationReport["steps"] {
@@ -282,5 +298,5 @@ function finished(scope: Scope, state: RunState, recorded: RecordResult | undefi
     exit_code: report.exit_code,
     summary: report.summary,
   });
-  return { report, plan: state.plan, entry: state.entry };
+  return { report, plan: state.plan, entries: state.entries };
 }

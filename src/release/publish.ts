@@ -168,8 +168,14 @@ function planPublish(view: PublishView, binding: Binding): Plan {
       { kind: "commit_index", changes: publishChanges(view, binding) },
       ...markdown,
     ],
-    undo: `backout release rollback ${view.version}`,
+    undo: undoOf(view),
   };
+}
+
+/** A channel that this publish makes has nowhere to go back to: only force removes it. */
+function undoOf(view: PublishView): string {
+  const isNew = movedChannels(view).some((name) => view.index.channels?.[name] === undefined);
+  return `backout release rollback ${view.version}${isNew ? " --force --reason TEXT" : ""}`;
 }
 
 function publishChanges(view: PublishView, binding: Binding): readonly IndexChange[] {

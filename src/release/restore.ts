@@ -7,7 +7,8 @@ import type { IndexChange } from "#/repository/index_change.ts";
 import type { Channel, FileRecord, RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { RestoreOptions } from "#/repository/options.ts";
-import { inspectRestorable, type Restorable, type RestorableFile } from "#/repository/restorable.ts";
+import type { Restorable, RestorableFile } from "#/repository/restorable.ts";
+import { inspectTargets } from "#/repository/restore_targets.ts";
 import { findTombstone } from "#/repository/version_state.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { count, type Plan, type RepositoryStep } from "#/step/repository_step.ts";
@@ -31,7 +32,7 @@ export function restoreDefinition(options: RestoreOptions): Definition<RestoreVi
     rollbackType: null,
     inspect: async (store, view, context) => ({
       ...view,
-      targets: [await inspectRestorable(store, view.index, wanted, context)],
+      targets: await inspectTargets(store, view.index, wanted, context),
     }),
     facts: (view) => plainFacts("restore", view),
     plan: planRestore,
@@ -50,8 +51,24 @@ function planRestore(view: RestoreView): Plan {
     operation: "restore",
     versions: view.targets.map((target) => target.version),
     steps: [...view.targets.flatMap(addStep), { kind: "commit_index", changes }, ...markdown],
-    undo: view.targets.length === 1 ? `backout release rollback ${view.targets[0]!.version}` : null,
+    undo: view.targets.length === 1 ? undoOf(view.targets[0]!) : null,
   };
+}
+
+/** The rollback that leaves the version as the restore found it; single artifacts have no one command. */
+function undoOf({ version, state }: Restorable): string | null {
+  const rollback = `backout release rollback ${version}`;
+  switch (state) {
+    case "hidden":
+      return `${rollback} --type index_only`;
+    case "emptied":
+      return `${rollback} --type artifacts_only`;
+    case "removed":
+    case "absent":
+      return rollback;
+    default:
+      return null;
+  }
 }
 
 export function addStep(target: Restorable): readonly RepositoryStep[] {

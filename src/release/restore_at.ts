@@ -17,6 +17,7 @@ import { inspectLeaving, type LeavingRelease, type RepositoryView } from "#/repo
 import type { RestoreOptions } from "#/repository/options.ts";
 import { planRollback, type RollbackView } from "#/repository/plan_rollback.ts";
 import { inspectRestorable, type Restorable } from "#/repository/restorable.ts";
+import { withoutRepeats } from "#/repository/restore_targets.ts";
 import { findEntry, stateOf, stateOfEntry, statusByMarks } from "#/repository/version_state.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { type Binding, count, type Plan, type RepositoryStep } from "#/step/repository_step.ts";
@@ -95,7 +96,7 @@ async function inspectAt(
     reason: options.reason ?? "",
     channelTo: undefined,
   };
-  const view: RestoreAtView = { ...base, at, then, targets, rollback, exact };
+  const view: RestoreAtView = { ...base, at, then, targets: withoutRepeats(targets), rollback, exact };
   if (targets.length === 0 && leaving.length === 0 && otherChanges(view).length === 0) {
     throw new RollbackAlreadyRolledBackError(`Nothing was taken out, yanked or repointed since ${at}`, {
       hint: "See `backout history`.",

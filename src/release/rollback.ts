@@ -3,12 +3,14 @@ import picomatch from "picomatch";
 import {
   RollbackAlreadyRolledBackError,
   RollbackIndexError,
+  RollbackPolicyViolationError,
   RollbackVersionNotFoundError,
   UsageError,
 } from "#/core/errors.ts";
 import { assertVersion, quoteShort, versionProblem } from "#/core/safe_path.ts";
 import type { Definition } from "#/release/definition.ts";
 import { prepareRollback } from "#/release/rollback_prepare.ts";
+import { isTolerant } from "#/release/scope.ts";
 import { canBeNamed } from "#/repository/channel_target.ts";
 import { inspectLeaving, type LeavingRelease, type RepositoryView } from "#/repository/inspect.ts";
 import type { RollbackOptions } from "#/repository/options.ts";
@@ -72,6 +74,7 @@ async function inspectRollback(
     throw notFound(base, options.channelTo);
   }
   const leaving = new Set(ready);
+  refuseChannelTarget(base, options, leaving);
   const select = selector(options.artifacts ?? []);
   const releases: LeavingRelease[] = [];
   for (const version of ready) {
@@ -93,6 +96,23 @@ async function inspectRollback(
     reason: options.reason ?? "",
     channelTo: options.channelTo,
   };
+}
+
+/** Force allows a version that is marked bad or incomplete, never one that readers could not fetch. */
+function refuseChannelTarget(
+  view: RepositoryView,
+  options: RollbackOptions,
+  leaving: ReadonlySet<string>,
+): void {
+  const { channelTo } = options;
+  if (channelTo === undefined || !isTolerant(options)) return; // the policy refuses it, in its order
+  const listed = view.index.releases.some((entry) => entry.version === channelTo);
+  if (listed && !leaving.has(channelTo)) return;
+  const why = listed ? "it is rolled back too" : `it is ${stateOf(view.index, channelTo)}`;
+  throw new RollbackPolicyViolationError(`${channelTo} cannot take over the channels: ${why}`, {
+    hint: "Choose an active version with --channel-to, or leave it out.",
+    context: { version: channelTo },
+  });
 }
 
 /** Everything listed before `to`, newest first. */

@@ -132,30 +132,31 @@ export async function findBackup(
   if (tombstone?.backup && names.includes(tombstone.backup)) return tombstone.backup;
   const ofVersion = newestOf(names.filter((name) => parseBackupFolderName(name)?.version === wanted));
   if (ofVersion !== undefined) return ofVersion;
-  const byId = await findByRollbackId(store, names, wanted);
-  if (byId !== undefined) return byId;
+  const ofOperation = await backupsOfOperation(store, names, wanted);
+  if (ofOperation.length > 1) {
+    throw new RollbackBackupError(`${quoteShort(wanted)} names ${ofOperation.length} backups`, {
+      hint: `Give one of them: ${ofOperation.slice(0, 5).map(({ name }) => name).join(", ")}`,
+    });
+  }
+  if (ofOperation.length === 1) return ofOperation[0]!.name;
   throw noSuchBackup(wanted);
 }
 
-async function findByRollbackId(
+/** The backups that the operation with this id (or beginning of one) made. */
+export async function backupsOfOperation(
   store: ObjectReader,
   names: readonly string[],
   wanted: string,
-): Promise<string | undefined> {
-  if (!/^[0-9a-f][0-9a-f-]{7,35}$/.test(wanted)) return undefined;
+): Promise<readonly { readonly name: string; readonly manifest: BackupManifest }[]> {
+  if (!/^[0-9a-f][0-9a-f-]{7,35}$/.test(wanted)) return [];
   // The end of a full id is the end of the folder's name; only a beginning has to be looked up in the manifests.
   const likely = wanted.length === 36 ? names.filter((name) => name.endsWith(`-${wanted.slice(-8)}`)) : names;
-  const matches: string[] = [];
+  const found: { readonly name: string; readonly manifest: BackupManifest }[] = [];
   for (const name of likely) {
     const manifest = await loadManifest(store, name).catch(() => undefined);
-    if (manifest?.rollback_id.startsWith(wanted)) matches.push(name);
+    if (manifest?.rollback_id.startsWith(wanted)) found.push({ name, manifest });
   }
-  if (matches.length > 1) {
-    throw new RollbackBackupError(`${quoteShort(wanted)} names ${matches.length} backups`, {
-      hint: `Give one of them: ${matches.slice(0, 5).join(", ")}`,
-    });
-  }
-  return matches[0];
+  return found;
 }
 
 /** The newest of several backup names of one version. */

@@ -83,7 +83,7 @@ export async function inspectLeaving(
   for (const path of published) refuseUnsafe(version, path);
   const selected = select === undefined ? published : published.filter((path) => select(version, path));
   const shared = new Set([
-    ...artifactsOfOthers(index, options.leaving),
+    ...listedByOthers(index, options.leaving, new Set(selected)),
     ...artifactsOfCompanions(index, version, options),
   ]);
   const { records, problem } = await recordsOf(store, entry);
@@ -164,18 +164,18 @@ function refuseUnsafe(version: string, path: string): void {
   );
 }
 
-/** Artifacts that a release outside `leaving` lists and still has. */
-function artifactsOfOthers(index: RepositoryIndex, leaving: ReadonlySet<string>): ReadonlySet<string> {
-  const shared = new Set<string>();
-  for (const entry of index.releases) {
-    if (leaving.has(entry.version)) continue;
-    for (const path of publishedArtifacts(entry)) shared.add(path);
-  }
-  for (const { state, version, entry } of index.rolled_back ?? []) {
-    if (state !== "hidden" || leaving.has(version) || entry === undefined) continue;
-    for (const path of publishedArtifacts(entry)) shared.add(path);
-  }
-  return shared;
+/** Those of `paths` that a release outside `leaving` lists and still has. */
+function listedByOthers(
+  index: RepositoryIndex,
+  leaving: ReadonlySet<string>,
+  paths: ReadonlySet<string>,
+): readonly string[] {
+  const hidden = (index.rolled_back ?? []).flatMap(({ state, entry }) =>
+    state === "hidden" ? entry ?? [] : []
+  );
+  return [...index.releases, ...hidden]
+    .filter((entry) => !leaving.has(entry.version) && entry.artifacts.some((path) => paths.has(path)))
+    .flatMap((entry) => publishedArtifacts(entry).filter((path) => paths.has(path)));
 }
 
 /** Artifacts that another leaving release takes with it (a file moves once), or leaves in place. */

@@ -184,6 +184,10 @@ export function rollback(model: Model, op: RollbackOp, tick: number): Answer {
   const leaving = [...results.keys()];
   if (leaving.length === 0) return refuse(46);
   if (op.channelTo !== undefined && stateOf(model, op.channelTo) === "absent") return refuse(40);
+  if (op.tolerant && op.channelTo !== undefined) {
+    const gone = entryOf(model, op.channelTo) === undefined || leaving.includes(op.channelTo);
+    if (gone) return refuse(41);
+  }
   if (op.artifact !== undefined) {
     for (const version of leaving) {
       if (["hidden", "emptied"].includes(stateOf(model, version))) return refuse(46);
@@ -233,9 +237,9 @@ export function takeOut(model: Model, leaving: readonly string[], op: RollbackOp
       : chosen.length === published(entry).length
       ? "emptied"
       : "partial";
-    const moved = outcome === "hidden" ? [] : chosen.filter((path) =>
-      !isListed(model, path, version, leaving, op)
-    );
+    const moved = outcome === "hidden"
+      ? []
+      : chosen.filter((path) => !isListed(model, path, version, leaving, op));
     const earlier = model.stones[version]?.backups ?? entry.backups;
     const key = `${version}@${tick}`;
     const backups = op.noBackup ? earlier : [...earlier, key];

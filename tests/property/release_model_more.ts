@@ -32,7 +32,9 @@ export function publish(model: Model, op: PublishOp, tick: number): Answer {
   const known = entryOf(model, version);
   const same = isWhole(model, version) && known?.recorded === true && !op.otherBytes;
   if (stateOf(model, version) !== "absent" && !same) return { code: 46, next: model };
-  if (op.dependsOn !== undefined && entryOf(model, op.dependsOn) === undefined) return { code: 42, next: model };
+  if (op.dependsOn !== undefined && entryOf(model, op.dependsOn) === undefined) {
+    return { code: 42, next: model };
+  }
   let next = model;
   if (!same) {
     const entry: ModelEntry = {
@@ -102,7 +104,9 @@ export function restore(model: Model, wanted: string): Answer {
     for (const [name, channel] of Object.entries(before)) {
       const now = channels[name];
       const left = after[name];
-      if (now?.version === left?.version && now?.since === left?.since) channels = { ...channels, [name]: channel };
+      if (now?.version === left?.version && now?.since === left?.since) {
+        channels = { ...channels, [name]: channel };
+      }
     }
   }
   return { code: 0, next: { ...putBack(model, back.entry), channels } };
@@ -141,7 +145,12 @@ export function restoreAt(model: Model, then: Model, exact: boolean, tick: numbe
   return incomplete ? { code: 45, dryCode: 47, next: model } : { code: 0, next };
 }
 
-export function mark(model: Model, version: string, what: "yank" | "unyank" | "good" | "bad", tick: number): Answer {
+export function mark(
+  model: Model,
+  version: string,
+  what: "yank" | "unyank" | "good" | "bad",
+  tick: number,
+): Answer {
   const entry = entryOf(model, version);
   if (entry === undefined) return { code: stateOf(model, version) === "absent" ? 40 : 46, next: model };
   const nothing = what === "yank"
@@ -157,14 +166,23 @@ export function mark(model: Model, version: string, what: "yank" | "unyank" | "g
   return { code: 0, next: editEntry(model, version, { ...marks, status }) };
 }
 
-export function setChannel(model: Model, name: string, version: string, tolerant: boolean, tick: number): Answer {
+export function setChannel(
+  model: Model,
+  name: string,
+  version: string,
+  tolerant: boolean,
+  tick: number,
+): Answer {
   const state = stateOf(model, version);
   if (state === "absent") return { code: 40, next: model };
   const channel = model.channels[name];
   if (channel?.version === version) return { code: 46, next: model };
   const gone = state === "hidden" || state === "removed";
   if (gone || !tolerant && !isFit(model, version)) return { code: 41, next: model };
-  return { code: 0, next: { ...model, channels: { ...model.channels, [name]: pointAt(channel, version, tick) } } };
+  return {
+    code: 0,
+    next: { ...model, channels: { ...model.channels, [name]: pointAt(channel, version, tick) } },
+  };
 }
 
 export function rollbackChannel(model: Model, name: string, tick: number): Answer {
