@@ -46,7 +46,9 @@ export async function historyIds(store: ObjectReader): Promise<readonly string[]
 
 /** Undefined when the record is missing or cannot be read. */
 export async function readHistory(store: ObjectReader, id: string): Promise<HistoryRecord | undefined> {
-  const stored = await store.read(historyKey(id), { maxBytes: MAX_HISTORY_BYTES });
+  const key = historyKey(id);
+  if ((await store.stat(key))?.kind !== "file") return undefined;
+  const stored = await store.read(key, { maxBytes: MAX_HISTORY_BYTES });
   if (stored === undefined) return undefined;
   try {
     const value = parseJson(new TextDecoder().decode(stored.bytes));
@@ -68,6 +70,15 @@ export async function findHistory(store: ObjectReader, wanted: string): Promise<
     ? `${quoteShort(wanted)} names ${matches.length} operations`
     : `There is no operation ${quoteShort(wanted)}`;
   throw new RollbackVersionNotFoundError(what, { hint: "See `backout history`.", context: { id: wanted } });
+}
+
+/** How many records are looked through for the serial: refusals in between may not have known it. */
+const SERIAL_RECORDS = 50;
+
+/** The serial of the newest operations, 0 when there are none: for an index whose serial another tool dropped. */
+export async function lastSerial(store: ObjectReader): Promise<number> {
+  const records = await listHistoryRecords(store, SERIAL_RECORDS);
+  return Math.max(0, ...records.map((record) => record.serial_after));
 }
 
 /** The newest records, newest first. */

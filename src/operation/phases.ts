@@ -120,8 +120,9 @@ export async function finish(
   return changed;
 }
 
+/** What somebody linked or mounted in its place is theirs. */
 async function updateMarkdown(store: ObjectStore): Promise<void> {
-  if (await store.stat(INDEX_MARKDOWN_KEY) === undefined) return;
+  if ((await store.stat(INDEX_MARKDOWN_KEY))?.kind !== "file") return;
   const { index } = await loadIndex(store);
   await store.replace(INDEX_MARKDOWN_KEY, new TextEncoder().encode(renderMarkdown(index)));
 }
@@ -131,7 +132,8 @@ export async function redoCommit(store: ObjectStore, journal: Journal): Promise<
   const { index, tag } = await loadIndex(store);
   if (index.last_operation === journal.id) return;
   const changes = changesOf(journal.steps);
-  if (changesHold(index, changes)) return;
+  const regressed = (index.serial ?? 0) < journal.index.serial_after; // another tool wrote it and dropped our fields
+  if (changesHold(index, changes) && !regressed) return;
   try {
     const redone = stampIndex(applyChanges(index, changes), {
       operation: journal.id,
@@ -172,7 +174,7 @@ export async function compensate(store: ObjectStore, journal: Journal): Promise<
   await store.flush();
   await undoCommit(store, journal);
   await discard(store, journal);
-  await updateMarkdown(store);
+  await updateMarkdown(store).catch(() => {}); // it is only a view of the index: the next operation renews it
 }
 
 async function undoCommit(store: ObjectStore, journal: Journal): Promise<void> {

@@ -18,7 +18,7 @@ import { StepClock } from "#/release/step_clock.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { OperationReport, StepReport, VerificationResult } from "#/report/model.ts";
-import type { Binding } from "#/step/repository_step.ts";
+import type { Binding, RepositoryStep } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import { verifyOutcome } from "#/verify/release_checks.ts";
 
@@ -90,6 +90,7 @@ async function prepareOrDiscard(
   steps.enterPreparation(journal.steps);
   try {
     await prepareWithReserve(scope, journal, preparation);
+    await new Promise((resolve) => setTimeout(resolve, 0)); // small releases give a signal no other turn to be seen
     scope.signal?.throwIfAborted();
   } catch (error) {
     if (error instanceof UnfinishedOperationError) throw error; // somebody else recovered it
@@ -176,13 +177,28 @@ async function finishOrCompensate(
   context: FinishContext,
 ): Promise<Error | undefined> {
   try {
-    const changed = await phases.finish(scope.store, journal, (step) => steps.beginStep(step));
+    const changed = await finishWithReserve(scope, journal, steps);
     if (changed.length === 0) return undefined;
     throw new RollbackBackupError(`${changed.slice(0, 3).join(", ")} changed while it was being backed up`, {
       hint: "Stop what writes there, then run the command again.",
     });
   } catch (cause) {
     return await compensateOrExplain(scope, journal, cause, context);
+  }
+}
+
+/** `index.md` needs space too. What was finished before stays so when it is done again. */
+async function finishWithReserve(
+  scope: Scope,
+  journal: Journal,
+  steps: StepClock,
+): Promise<readonly string[]> {
+  const onStep = (step: RepositoryStep) => steps.beginStep(step);
+  try {
+    return await phases.finish(scope.store, journal, onStep);
+  } catch (error) {
+    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
+    return await phases.finish(scope.store, journal, onStep);
   }
 }
 
@@ -270,7 +286,7 @@ async function recordAndForget(
   head: Head,
   indexBytes: number,
 ): Promise<RecordResult> {
-  const recorded = await record(scope.store, {
+  const input = {
     id: journal.id,
     report,
     journal,
@@ -279,9 +295,14 @@ async function recordAndForget(
     signer: scope.signer,
     machineId: scope.machineId,
     again: false,
-  });
-  // Without its audit entry the operation stays in the journal: the next command records it.
-  if (!recorded.created) return recorded;
+  };
+  let recorded = await record(scope.store, input);
+  if (!recorded.complete) {
+    await scope.store.releaseReserve(); // on a full disk the space that was set aside takes the record
+    recorded = await record(scope.store, { ...input, again: true });
+  }
+  // Without its audit entry and history the operation stays in the journal: the next command records it.
+  if (!recorded.complete) return recorded;
   await removeOperation(scope.store, journal.id);
   if (indexBytes > 0) await scope.store.keepReserve(RESERVE_BYTES + 3 * indexBytes);
   return recorded;

@@ -6,6 +6,7 @@ import { ExitCode, messageOf, RollbackDryRunError, UsageError } from "#/core/err
 import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
 import { denialError, evaluate } from "#/policy/evaluate.ts";
 import { RULES } from "#/policy/registry.ts";
+import { lastSerial } from "#/operation/history.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
 import { acquire } from "#/release/acquire.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
@@ -110,7 +111,7 @@ async function dryRun<V extends RepositoryView>(
   run: RunOptions,
   state: RunState,
 ): Promise<void> {
-  const unfinished = await unfinishedIds(scope.store).catch(() => []);
+  const unfinished = await abandonedIds(scope).catch(() => []);
   const { view, plan } = await decide(scope, definition, options, run, state, SYMBOLIC);
   const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
   const notes = unfinished.map((id) => `The unfinished operation ${id} would be recovered first`);
@@ -127,6 +128,13 @@ async function dryRun<V extends RepositoryView>(
   const { channels_moved, artifacts_kept } = report; // these stay as intentions, like the lists of what would be removed
   const summary = definition.summary(report);
   state.report = { ...report, ...NOTHING_HAPPENED, channels_moved, artifacts_kept, undo: plan.undo, summary };
+}
+
+/** Unfinished operations but for the one that is running now. */
+async function abandonedIds(scope: Scope): Promise<readonly string[]> {
+  const ids = await unfinishedIds(scope.store);
+  const held = ids.length === 0 ? undefined : await scope.lock.inspect();
+  return ids.filter((id) => held === undefined || held.state === "dead" || held.holder.id !== id);
 }
 
 async function realRun<V extends RepositoryView>(
@@ -185,7 +193,7 @@ async function decide<V extends RepositoryView>(
   state: RunState,
   binding: Binding,
 ): Promise<Planned<V>> {
-  const base = await inspectRepository(scope.store);
+  const base = await withSerial(scope, await inspectRepository(scope.store));
   const serial = base.index.serial ?? 0;
   state.report = { ...state.report, serial_before: serial, serial_after: serial };
   state.auditHead = base.index.audit_head;
@@ -230,6 +238,13 @@ async function decide<V extends RepositoryView>(
   if (denial !== undefined) throw denial;
   run.checkPlan?.(comparable);
   return { view, plan, report: state.report };
+}
+
+/** The serial only grows, also when another tool wrote the index without it. */
+async function withSerial(scope: Scope, view: RepositoryView): Promise<RepositoryView> {
+  if (view.index.serial !== undefined) return view;
+  const serial = await lastSerial(scope.store).catch(() => 0); // closed to other users, who may only look
+  return serial === 0 ? view : { ...view, index: { ...view.index, serial } };
 }
 
 function entriesOf(
@@ -280,7 +295,7 @@ async function recordOutcome(scope: Scope, id: string, state: RunState): Promise
       again: false,
     });
   } catch (error) {
-    return { created: false, signed: false, warnings: [messageOf(error)] };
+    return { created: false, complete: false, signed: false, warnings: [messageOf(error)] };
   }
 }
 

@@ -3,14 +3,16 @@ import {
   RollbackAlreadyRolledBackError,
   RollbackDependencyError,
   RollbackError,
+  RollbackPolicyViolationError,
   UsageError,
 } from "#/core/errors.ts";
 import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
+import { isTolerant } from "#/release/scope.ts";
 import { readReleaseFolder, type SourceFile } from "#/release/source_folder.ts";
 import { formatBytes } from "#/report/units.ts";
 import { backupPathProblem } from "#/repository/backup_folder.ts";
-import { pointedAt } from "#/repository/channel_target.ts";
+import { canBeNamed, pointedAt } from "#/repository/channel_target.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry } from "#/repository/index_format.ts";
@@ -94,6 +96,7 @@ async function inspectPublish(
   const same = refuseOtherBytes(base, options.version, state, files);
   refuseDependencies(base, options);
   if (!same) await refuseOccupied(store, files);
+  else refuseChannels(base, options);
   return { ...base, version: options.version, directory: options.directory, sources, files, same, options };
 }
 
@@ -131,6 +134,17 @@ function refuseDependencies(view: RepositoryView, options: PublishOptions): void
       hint: "Publish or restore that version first.",
       context: { missing },
     },
+  );
+}
+
+/** A channel that would move to a release that is published already: the same rule as for `channel set`. */
+function refuseChannels(view: RepositoryView, options: PublishOptions): void {
+  const { version } = options;
+  const moved = (options.channels ?? []).filter((name) => view.index.channels?.[name]?.version !== version);
+  if (moved.length === 0 || isTolerant(options) || canBeNamed(view.index, version, new Set())) return;
+  throw new RollbackPolicyViolationError(
+    `Refused to point ${moved.join(", ")} at ${version}: it is ${stateOf(view.index, version)}`,
+    { hint: "Choose an active version, or go on with --force and --reason.", context: { version } },
   );
 }
 
@@ -217,6 +231,7 @@ function recordBytes(view: PublishView, binding: Binding): Uint8Array {
 }
 
 function preparePublish(view: PublishView, binding: Binding): Prepared {
+  if (view.same) return {}; // what is there stays: taking this back must not remove it
   return {
     objects: new Map([[recordKey(view.version), recordBytes(view, binding)]]),
     staged: view.sources.map(({ record, path, mtime }) => ({ record, source: { path }, mtime })),

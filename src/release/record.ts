@@ -27,7 +27,10 @@ export interface RecordInput {
 }
 
 export interface RecordResult {
+  /** The audit entry is there. */
   readonly created: boolean;
+  /** Audit and history are both there: nothing is lost with the journal. */
+  readonly complete: boolean;
   readonly signed: boolean;
   readonly warnings: readonly string[];
 }
@@ -46,12 +49,14 @@ export async function record(store: ObjectStore, input: RecordInput): Promise<Re
   const warnings: string[] = [];
   const entry = await tryAppend(store, input, warnings);
   const audit = entry === undefined ? null : { seq: entry.seq, sha256: entry.sha256 };
+  let complete = entry !== undefined;
   try {
     await writeHistory(store, historyRecord(input, audit));
   } catch (error) {
+    complete = false;
     warnings.push(`The history could not be written: ${messageOf(error)}`);
   }
-  return { created: entry !== undefined, signed: entry?.signed ?? false, warnings };
+  return { created: entry !== undefined, complete, signed: entry?.signed ?? false, warnings };
 }
 
 async function tryAppend(

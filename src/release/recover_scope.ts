@@ -58,7 +58,7 @@ async function recordRecovery(scope: Scope, recovery: Recovery): Promise<void> {
     machineId: scope.machineId,
     again: true,
   });
-  if (recorded.created) return;
+  if (recorded.complete) return;
   throw new UnfinishedOperationError(`Cannot record the ${recovery.title}: ${recorded.warnings.join("; ")}`, {
     hint: "The repository is right already. Mend the audit log's folder, then run `backout recover`.",
     context: { operation: journal.id },

@@ -1,5 +1,10 @@
 /** `release restore --at TIME`: undoes what was taken out, yanked or repointed since a time. */
-import { RollbackAlreadyRolledBackError, RollbackIndexError, UsageError } from "#/core/errors.ts";
+import {
+  RollbackAlreadyRolledBackError,
+  RollbackError,
+  RollbackIndexError,
+  UsageError,
+} from "#/core/errors.ts";
 import { historyIds, type HistoryRecord, readHistory } from "#/operation/history.ts";
 import { type Definition, plainFacts, type PrepareContext, type Prepared } from "#/release/definition.ts";
 import {
@@ -49,7 +54,7 @@ export function restoreAtDefinition(options: RestoreOptions): Definition<Restore
     facts: (view) => plainFacts("restore", view),
     plan: planAt,
     problems: restoreProblems,
-    warnings: () => [],
+    warnings: (view) => leftOut(view.index, view.then),
     describe: describeAt,
     prepare: (store, view, plan, context) =>
       prepareAt(store, view, plan, context, options.verifyBackup ?? "full"),
@@ -98,6 +103,10 @@ async function inspectAt(
   };
   const view: RestoreAtView = { ...base, at, then, targets: withoutRepeats(targets), rollback, exact };
   if (targets.length === 0 && leaving.length === 0 && otherChanges(view).length === 0) {
+    const [first] = leftOut(base.index, then);
+    if (first !== undefined) {
+      throw new RollbackError(first, { hint: "Restore it, then roll it back as it was.", context: { at } });
+    }
     throw new RollbackAlreadyRolledBackError(`Nothing was taken out, yanked or repointed since ${at}`, {
       hint: "See `backout history`.",
       context: { at },
@@ -135,6 +144,18 @@ function versionsToRestore(index: RepositoryIndex, then: RepositoryIndex): reado
   const whole = new Set(["active", "yanked", "bad"]);
   return then.releases.map((entry) => entry.version)
     .filter((version) => whole.has(stateOf(then, version)) && !whole.has(stateOf(index, version)));
+}
+
+/** What was not whole then and is less now: there is no way back to just that. */
+function leftOut(index: RepositoryIndex, then: RepositoryIndex): readonly string[] {
+  const incomplete: ReadonlySet<string> = new Set(["partial", "emptied", "hidden"]);
+  const taken: ReadonlySet<string> = new Set([...incomplete, "removed"]);
+  return [...then.releases, ...then.rolled_back ?? []].flatMap(({ version }) => {
+    const was = stateOf(then, version);
+    const is = stateOf(index, version);
+    if (!incomplete.has(was) || was === is || !taken.has(is)) return [];
+    return [`${version} was ${was} at that time and is ${is} now: it is left as it is`];
+  });
 }
 
 async function leavingReleases(

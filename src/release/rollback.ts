@@ -11,6 +11,7 @@ import { assertVersion, quoteShort, versionProblem } from "#/core/safe_path.ts";
 import type { Definition } from "#/release/definition.ts";
 import { prepareRollback } from "#/release/rollback_prepare.ts";
 import { isTolerant } from "#/release/scope.ts";
+import { BACKUPS_PREFIX } from "#/repository/backup_folder.ts";
 import { canBeNamed } from "#/repository/channel_target.ts";
 import { inspectLeaving, type LeavingRelease, type RepositoryView } from "#/repository/inspect.ts";
 import type { RollbackOptions } from "#/repository/options.ts";
@@ -87,8 +88,10 @@ async function inspectRollback(
   }
   const partial = select !== undefined;
   for (const release of partial ? releases : []) refusePartial(base, release);
+  const closed = options.noBackup === true ? undefined : store.writeProblem(`${BACKUPS_PREFIX}/new`);
   return {
     ...base,
+    writeProblems: [...new Set([...base.writeProblems, ...(closed === undefined ? [] : [closed])])],
     type,
     partial,
     leaving: releases,

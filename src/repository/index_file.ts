@@ -4,7 +4,7 @@ import { RollbackIndexError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, parseJson } from "#/core/json.ts";
 import { artifactPathProblem, quoteShort } from "#/core/safe_path.ts";
 import { INDEX_SCHEMA_VERSION, type RepositoryIndex } from "#/repository/index_format.ts";
-import type { ObjectReader } from "#/storage/object_store.ts";
+import type { ObjectReader, ObjectStat } from "#/storage/object_store.ts";
 
 export const INDEX_KEY = "index.json";
 export const INDEX_MARKDOWN_KEY = "index.md";
@@ -29,7 +29,7 @@ export const EMPTY_INDEX: RepositoryIndex = { schema_version: INDEX_SCHEMA_VERSI
 export async function loadIndex(store: ObjectReader): Promise<LoadedIndex> {
   const stat = await store.stat(INDEX_KEY);
   if (stat === undefined) return { index: EMPTY_INDEX, tag: null, sha256: null };
-  if (stat.kind !== "file") throw indexError(`it is a ${stat.kind}, not a file`);
+  if (stat.kind !== "file") throw indexError(`it is a ${kindName(stat.kind)}, not a file`);
   if (stat.size > MAX_INDEX_BYTES) {
     const mib = Math.ceil(stat.size / 1024 / 1024);
     throw indexError(
@@ -40,6 +40,10 @@ export async function loadIndex(store: ObjectReader): Promise<LoadedIndex> {
   const stored = await store.read(INDEX_KEY, { maxBytes: MAX_INDEX_BYTES });
   if (stored === undefined) return { index: EMPTY_INDEX, tag: null, sha256: null };
   return { index: parseIndex(stored.bytes), tag: stored.tag, sha256: sha256Hex(stored.bytes) };
+}
+
+function kindName(kind: ObjectStat["kind"]): string {
+  return kind === "other" ? "device, socket or FIFO" : kind;
 }
 
 /** @throws {RollbackIndexError} */

@@ -53,7 +53,7 @@ export async function inspectRepository(store: ObjectReader): Promise<Repository
     indexTag: tag,
     indexSha256: sha256,
     indexProblems: indexProblems(index),
-    hasMarkdown: await store.stat(INDEX_MARKDOWN_KEY) !== undefined,
+    hasMarkdown: (await store.stat(INDEX_MARKDOWN_KEY))?.kind === "file",
     freeBytes: store.freeBytes(),
     writeProblems: [...new Set(writeProblems.filter((problem) => problem !== undefined))],
   };

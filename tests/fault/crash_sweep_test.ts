@@ -1,6 +1,6 @@
 /**
  * SIGKILL before every changing call of every operation, and of its recovery, twice over. Here a sample; with
- * `BACKOUT_SWEEP=full` (`deno task test:fault`) all of them (in the recovery of operations that work alike, a third).
+ * `BACKOUT_SWEEP=full` (`deno task test:fault`) all of them (of the kills in a recovery every `stride`-th).
  */
 import assert from "node:assert/strict";
 import { tempDir } from "../support/temp.ts";
@@ -13,8 +13,8 @@ import { buildProgram } from "./program.ts";
 const full = Deno.env.get("BACKOUT_SWEEP") === "full";
 
 function optionsFor(operation: SweepOperation): CrashSweepOptions {
-  if (!full) return { every: 9, pairs: 15, triples: 0 };
-  return { every: 1, pairs: operation.alike ? 3 : 1, triples: 60 };
+  if (!full) return { every: 17, pairs: 21, triples: 0 };
+  return { every: 1, pairs: operation.stride, triples: 100 };
 }
 
 testRequiring(

@@ -3,13 +3,21 @@ import assert from "node:assert/strict";
 import type { CrashSweepOptions, SweepCounts } from "./crash_sweep.ts";
 import type { SweepOperation } from "./operations.ts";
 import { type Program, runProgram } from "./program.ts";
-import { assertInstant, assertWhole, commandOf, makeSlot, restoreTemplate, type Slot } from "./slot.ts";
+import {
+  assertInstant,
+  assertWhole,
+  commandOf,
+  makeSlot,
+  recoverHere,
+  restoreTemplate,
+  type Slot,
+} from "./slot.ts";
 
 /** What the contract has for an operation that meets a failing disk. */
 const ALLOWED_CODES = [0, 43, 44, 45, 47, 48, 49, 52, 53];
 
 /** A call that fails once, and a disk that is full (or gone) from a moment on. */
-const FAULTS = ["fail:K:EIO", "failfrom:K:ENOSPC", "failfrom:K:EIO"];
+const FAULTS = ["fail:K:EIO", "failfrom:K:ENOSPC"];
 
 export async function failureSweep(
   program: Program,
@@ -54,8 +62,7 @@ async function failOnce(slot: Slot, fault: string, call: string): Promise<"befor
     const ended = await assertWhole(slot, where, { deep: false, temporary: "allowed" });
     assert.equal(ended, run.code === 0 ? "after" : "before", `${where}, but the state is the other one`);
   }
-  const recovery = runProgram(slot.program, ["recover", "-r", slot.repository, "--json"]);
-  assert.equal(recovery.code, 0, `${where}: recover says ${recovery.stdout}${recovery.stderr}`);
+  await recoverHere(slot);
   const ended = await assertWhole(slot, `${where}, recovered`, { deep: true });
   if (run.code === 0) assert.equal(ended, "after", `${where}: reported success, but the state is as before`);
   if (run.code === 43) assert.equal(ended, "before", `${where}: reported as taken back, but it happened`);

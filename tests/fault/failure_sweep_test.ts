@@ -13,7 +13,7 @@ testRequiring(["posix"], `failure sweep: ${full ? "every call" : "a sample of ca
   const program = buildProgram(temp.path);
   for (const operation of OPERATIONS) {
     await t.step(operation.name, async () => {
-      const options = { every: full ? 1 : 13 };
+      const options = { every: full ? 1 : 19 };
       const counts = await sweepInParallel(operation, options, {
         jobs: full ? 2 : 1,
         program,

@@ -11,8 +11,11 @@ export interface SweepOperation {
   readonly argv: readonly string[];
   /** The same through the library. */
   readonly run: (repository: string, newRelease: string) => Promise<OperationReport>;
-  /** Shares its way through the engine with others: of the kills within its recovery a third is tried. */
-  readonly alike?: true;
+  /**
+   * Of the kills within its recovery every n-th is tried: more than 1 where the way through the engine is that of another
+   * operation. `deno task sweep NAME` tries all of them.
+   */
+  readonly stride: 1 | 3 | 6;
   /** The user gave up the artifacts of these versions. */
   readonly gives_up?: readonly string[];
 }
@@ -22,6 +25,7 @@ const REASON = ["--reason", "sweep"];
 export const OPERATIONS: readonly SweepOperation[] = [
   {
     name: "publish",
+    stride: 1,
     prepare: [],
     argv: ["release", "publish", "v1.0.3", "{new}", "--channel", "stable"],
     run: (repository, directory) =>
@@ -29,19 +33,21 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-full",
+    stride: 1,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", ...REASON],
     run: (repository) => rollbackRelease({ repository, version: "v1.0.2", reason: "sweep" }),
   },
   {
     name: "rollback-shared",
+    stride: 3,
     prepare: [],
     argv: ["release", "rollback", "v1.0.1", ...REASON],
     run: (repository) => rollbackRelease({ repository, version: "v1.0.1", reason: "sweep" }),
   },
   {
     name: "rollback-artifacts-only",
-    alike: true,
+    stride: 6,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--type", "artifacts_only", ...REASON],
     run: (repository) =>
@@ -49,7 +55,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-index-only",
-    alike: true,
+    stride: 6,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--type", "index_only", ...REASON],
     run: (repository) =>
@@ -57,7 +63,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-artifact",
-    alike: true,
+    stride: 6,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--artifact", "v1.0.2/bin/*", ...REASON],
     run: (repository) =>
@@ -65,6 +71,7 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-no-backup",
+    stride: 3,
     prepare: [],
     argv: ["release", "rollback", "v1.0.2", "--no-backup", ...REASON],
     run: (repository) => rollbackRelease({ repository, version: "v1.0.2", noBackup: true, reason: "sweep" }),
@@ -72,20 +79,21 @@ export const OPERATIONS: readonly SweepOperation[] = [
   },
   {
     name: "rollback-to",
-    alike: true,
+    stride: 6,
     prepare: [],
     argv: ["release", "rollback", "--to", "v1.0.0", "--yes", ...REASON],
     run: (repository) => rollbackRelease({ repository, to: "v1.0.0", reason: "sweep" }),
   },
   {
     name: "restore",
+    stride: 1,
     prepare: [["release", "rollback", "v1.0.2", ...REASON]],
     argv: ["release", "restore", "v1.0.2"],
     run: (repository) => restoreRelease({ repository, target: "v1.0.2" }),
   },
   {
     name: "restore-shared",
-    alike: true,
+    stride: 3,
     prepare: [["release", "rollback", "v1.0.1", ...REASON]],
     argv: ["release", "restore", "v1.0.1"],
     run: (repository) => restoreRelease({ repository, target: "v1.0.1" }),
