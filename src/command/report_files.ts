@@ -1,8 +1,8 @@
 /** The files that a command writes for its caller: checked before anything is touched, written at the end. */
-import { accessSync, constants } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { messageOf, UsageError } from "#/core/errors.ts";
 import { writeOutputFile } from "#/core/output_file.ts";
+import { mayUse } from "#/core/permission.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { reportFormats } from "#/report/mod.ts";
 import type { ReportFormat } from "#/report/mod.ts";
@@ -86,12 +86,8 @@ function nearestExisting(folder: string): string {
 }
 
 function writeProblem(path: string): string | undefined {
-  try {
-    accessSync(path, constants.W_OK);
-    return undefined;
-  } catch {
-    return `${path} is not writable for this user`;
-  }
+  const info = statOf(path);
+  return info === undefined || mayUse(info, 0o2) ? undefined : `${path} is not writable for this user`;
 }
 
 function statOf(path: string): Deno.FileInfo | undefined {

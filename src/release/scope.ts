@@ -1,7 +1,7 @@
 /** The scope of an operation on a repository: its storage, its lock, who acts, and when. */
 import * as os from "node:os";
 import { loadSigner, type Signer } from "#/audit/sign.ts";
-import { RollbackError, UsageError } from "#/core/errors.ts";
+import { messageOf, RollbackError, UsageError } from "#/core/errors.ts";
 import type { StopSignal } from "#/core/errors.ts";
 import type { OperationEvent } from "#/report/model.ts";
 import type { ChangeOptions, RepositoryOptions } from "#/repository/options.ts";
@@ -97,6 +97,32 @@ export function isFull(error: unknown): boolean {
  * @throws {LockedError}
  */
 export async function acquireLock(
+  scope: Scope,
+  id: string,
+  operation: string,
+  reason: string,
+): Promise<HeldLock> {
+  return releasedQuietly(scope, await takeLock(scope, id, operation, reason));
+}
+
+/** A lock that cannot be released changes nothing of what the operation did: it is told, and the next command takes it over. */
+function releasedQuietly(scope: Scope, held: HeldLock): HeldLock {
+  return {
+    ...held,
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await held[Symbol.asyncDispose]();
+      } catch (error) {
+        const message = `The lock could not be released (${
+          messageOf(error)
+        }); the next command takes it over`;
+        scope.emit({ event: "warning", time: scope.now().toISOString(), message });
+      }
+    },
+  };
+}
+
+async function takeLock(
   scope: Scope,
   id: string,
   operation: string,

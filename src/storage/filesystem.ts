@@ -9,6 +9,7 @@ import {
   digestKeys,
   folderWriteProblem,
   freeBytesAt,
+  isReadOnly,
   listBelow,
   namesBelow,
   readKey,
@@ -98,7 +99,10 @@ export class FilesystemStore implements ObjectStore {
 
   writeProblem(key: string): string | undefined {
     try {
-      return folderWriteProblem(this.#tree.guard().resolve(key));
+      const path = this.#tree.guard().resolve(key);
+      const isTop = !key.includes("/"); // looked at once, not for every artifact
+      if (isTop && isReadOnly(path)) return `the filesystem of ${this.#tree.root} is read-only`;
+      return folderWriteProblem(path);
     } catch (error) {
       if (error instanceof UnsafePathError) return error.message;
       throw error;

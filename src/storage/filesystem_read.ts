@@ -6,6 +6,7 @@ import { openRegular } from "#/core/digest_shared.ts";
 import { StorageError } from "#/core/errors.ts";
 import { Pacer } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
+import { currentUser, mayUse } from "#/core/permission.ts";
 import { attempt, lookAt, SystemError } from "#/core/system_error.ts";
 import {
   type FilesystemTree,
@@ -166,16 +167,19 @@ export function folderWriteProblem(path: string): string | undefined {
   const slash = path.lastIndexOf("/");
   const wanted = slash <= 0 ? "/" : path.slice(0, slash);
   const folder = nearestFolderPath(wanted);
-  try {
-    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
-  } catch (error) {
-    const code = posix.errorCode(error);
-    if (code === "EROFS") return `the filesystem of ${folder} is read-only`;
-    return code === "EACCES" || code === "EPERM"
-      ? `no permission to write in ${folder}`
-      : `cannot write in ${folder} (${code ?? error})`;
-  }
+  if (!mayUse(Deno.statSync(folder), 0o3)) return `no permission to write in ${folder}`;
   return folder === wanted ? stickyProblem(folder, path) : undefined;
+}
+
+/** Opening for writing changes nothing, and is the one thing that tells of a read-only mount. */
+export function isReadOnly(path: string): boolean {
+  if (lookAt(path)?.isFile !== true) return false;
+  try {
+    fs.closeSync(fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK));
+    return false;
+  } catch (error) {
+    return posix.errorCode(error) === "EROFS"; // a file may be moved without being writable itself
+  }
 }
 
 /** In a folder like /tmp only the owner of a file may move it. */
@@ -186,12 +190,4 @@ function stickyProblem(folder: string, path: string): string | undefined {
   const me = currentUser();
   if (me === undefined || me === 0 || me === info.uid || me === file.uid) return undefined;
   return `no permission to move ${path}: it belongs to another user, and ${folder} is sticky`;
-}
-
-function currentUser(): number | undefined {
-  try {
-    return Deno.uid() ?? undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -150,7 +150,7 @@ async function checkStaged(
 /** Staged folders may become published ones by a rename, so they look like those from the start. */
 function publishedShape(tree: FilesystemTree, base: string): (key: string) => Attributes | undefined {
   const published = tree.publishedFolder;
-  return (key) => (key.startsWith(base + "/") ? published : tree.privateFolder);
+  return (key) => (key.startsWith(base + "/") ? published : tree.stateFolder(key));
 }
 
 /** `ObjectStore.placeStaged`: whole new top folders by one rename, else file by file. */

@@ -23,6 +23,8 @@ export function isOwnFolder(name: string): boolean {
   return STATE_FOLDERS.has(name) || name === ROOT_SCRATCH;
 }
 
+const OPERATIONS = ".backout/operations/";
+
 /** Mode and owner of something to be created. */
 export interface Attributes {
   readonly mode: number;
@@ -81,10 +83,6 @@ export class FilesystemTree {
     return { mode: info === undefined ? 0o755 : permissionBits(info), owner: this.owner };
   }
 
-  get privateFolder(): Attributes {
-    return { mode: PRIVATE_MODE, owner: this.owner };
-  }
-
   /** Undefined while the root does not exist. @throws {UnsafePathError} when it is no folder */
   rootInfo(): Deno.FileInfo | undefined {
     const info = statFollowing(this.root);
@@ -96,7 +94,17 @@ export class FilesystemTree {
 
   /** Mode and owner of a new file: private in backout's folders, else readable as the root's owner's. */
   newFile(key: string): Attributes {
-    return { mode: this.isState(key) ? 0o600 : 0o644, owner: this.owner };
+    return { mode: this.isState(key) ? 0o600 : 0o644, owner: this.#ownerOf(key) };
+  }
+
+  /** Mode and owner of a new folder of backout's own. */
+  stateFolder(key: string): Attributes {
+    return { mode: PRIVATE_MODE, owner: this.#ownerOf(key) };
+  }
+
+  /** An operation's own folder belongs to who runs it: that is how recovery knows who wrote its journal. */
+  #ownerOf(key: string): posix.Owner | undefined {
+    return key.startsWith(OPERATIONS) ? undefined : this.owner;
   }
 
   /** Number of the filesystem that a path is on, or would be on. */
@@ -128,7 +136,7 @@ export class FilesystemTree {
     for (const segment of folderKey.split("/")) {
       key = key === "" ? segment : `${key}/${segment}`;
       const own = isOwnFolder(firstSegment(key));
-      const wanted = attributes?.(key) ?? (own ? this.privateFolder : this.publishedFolder);
+      const wanted = attributes?.(key) ?? (own ? this.stateFolder(key) : this.publishedFolder);
       this.#makeOne(`${base}/${key}`, wanted, durable);
     }
     return path;

@@ -245,9 +245,10 @@ export function takeOut(model: Model, leaving: readonly string[], op: RollbackOp
     const backups = op.noBackup ? earlier : [...earlier, key];
     if (!op.noBackup) {
       const before = Object.entries(model.channels).filter(([, channel]) => channel.version === version);
-      const after = before.flatMap(([name]) =>
-        (moves[name] ?? null) === null ? [] : [[name, moves[name]] as const]
-      );
+      const after = before.flatMap(([name]) => {
+        const to = moves[name] ?? null;
+        return to === null ? [] : [[name, to] as const];
+      });
       const backup: ModelBackup = {
         version,
         files: outcome === "hidden" ? [] : sorted(chosen),
