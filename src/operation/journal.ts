@@ -35,6 +35,8 @@ export interface Journal {
   readonly index: {
     readonly serial_before: number;
     readonly serial_after: number;
+    /** SHA-256 of the index before, null when there was none. */
+    readonly before_sha256: string | null;
     /** SHA-256 of the staged new index. */
     readonly after_sha256: string;
     readonly last_operation_before: string | null;

@@ -26,6 +26,9 @@ import { renderMarkdown } from "#/repository/index_markdown.ts";
 import { changesOf, type RepositoryStep } from "#/step/repository_step.ts";
 import type { BatchOptions, ObjectStore, StagedFile } from "#/storage/object_store.ts";
 
+/** Where staged files stand when the state folder is on another filesystem. */
+const SCRATCH_PREFIX = ".backout-scratch/";
+
 /** What `prepare` makes, beside the journal. Built in memory before anything is written. */
 export interface Preparation {
   readonly newIndex: Uint8Array;
@@ -73,9 +76,12 @@ export async function commit(store: ObjectStore, journal: Journal, indexTag: str
 
 /** Whether the operation happened: read from the index, or from its staged index being used up. */
 export async function isCommitted(store: ObjectStore, journal: Journal): Promise<boolean> {
-  if (!await store.hasStaged(journal.id, NEW_INDEX)) return true;
-  const { index } = await loadIndex(store);
-  return index.last_operation === journal.id;
+  const { index, sha256 } = await loadIndex(store);
+  if (index.last_operation === journal.id) return true;
+  if (await store.hasStaged(journal.id, NEW_INDEX)) return false;
+  // Where the staged index stood in the published tree, it may have been swept away from outside (a mirror's cleanup).
+  const isOutside = store.scratchKey(journal.id, NEW_INDEX).startsWith(SCRATCH_PREFIX);
+  return !(isOutside && sha256 === journal.index.before_sha256);
 }
 
 /**

@@ -52,6 +52,7 @@ export function assemble<V extends RepositoryView>(
     index: {
       serial_before: before,
       serial_after: before + 1,
+      before_sha256: view.indexSha256,
       after_sha256: sha256Hex(newIndex),
       last_operation_before: index.last_operation ?? null,
       undo: invertChanges(index, changes),
