@@ -77,6 +77,20 @@ function permissionChecks(scope: Scope): readonly DoctorCheck[] {
 }
 
 async function lockCheck(scope: Scope): Promise<DoctorCheck> {
+  try {
+    return await heldLockCheck(scope);
+  } catch (error) {
+    if (!(error instanceof RollbackError)) throw error;
+    return check(
+      "lock",
+      "problem",
+      error.message,
+      error.hint ?? "Look at .backout/lock in the state folder.",
+    );
+  }
+}
+
+async function heldLockCheck(scope: Scope): Promise<DoctorCheck> {
   const held = await scope.lock.inspect();
   if (held === undefined) return check("lock", "ok", "nobody holds the lock");
   const { by, host, pid, since, operation } = held.holder;

@@ -20,6 +20,9 @@ export interface PowerLossOptions {
 
 const MEGABYTES = 24;
 
+/** The point after the last call: the operation reported success, and must be there when the power comes back. */
+const END = 0;
+
 export async function powerLossSweep(
   program: Program,
   operation: SweepOperation,
@@ -35,7 +38,7 @@ export async function powerLossSweep(
   }
   const counts: SweepCounts = { points: 0, pairs: 0, triples: 0, before: 0, after: 0, failures: [] };
   const chosen = options.point === undefined
-    ? durabilityPoints(slot.calls).filter((_point, i) => i % (options.every ?? 1) === 0)
+    ? [...durabilityPoints(slot.calls).filter((_point, i) => i % (options.every ?? 1) === 0), END]
     : [options.point];
   for (const point of chosen) {
     for (const flushLog of [false, true]) {
@@ -73,17 +76,21 @@ interface Cut {
 }
 
 async function cutPower(slot: Slot, paths: Paths, counts: SweepCounts, cut: Cut): Promise<void> {
-  const where = `power lost before call ${cut.point} of ${slot.calls.length} ` +
-    `(${slot.calls[cut.point - 1]}${cut.flushLog ? ", log flushed" : ""})`;
+  const when = cut.point === END
+    ? "after the reported success"
+    : `before call ${cut.point} of ${slot.calls.length} (${slot.calls[cut.point - 1]})`;
+  const where = `power lost ${when}${cut.flushLog ? ", log flushed" : ""}`;
   Deno.copyFileSync(paths.template, paths.image);
   {
     using mounted = mountImage(paths.image, paths.at);
     const run = runProgram(slot.program, commandOf(slot), `kill:${cut.point}`);
-    assert.ok(run.killed, `${where}: not killed but exit ${run.code}: ${run.stdout}${run.stderr}`);
+    if (cut.point === END) assert.equal(run.code, 0, `${where}: ${run.stdout}${run.stderr}`);
+    else assert.ok(run.killed, `${where}: not killed but exit ${run.code}: ${run.stdout}${run.stderr}`);
     mounted.powerOff({ flushLog: cut.flushLog });
   }
   if (cut.pairs > 0) Deno.copyFileSync(paths.image, `${paths.image}.crashed`);
-  const calls = await recoverAndCheck(slot, paths, counts, where);
+  const { calls, ended } = await recoverAndCheck(slot, paths, counts, where);
+  if (cut.point === END) assert.equal(ended, "after", `${where}: what was reported is gone`);
   const seconds = durabilityPoints(calls).filter((_it, i) =>
     cut.pairs > 0 && (i + cut.point) % cut.pairs === 0
   );
@@ -105,12 +112,13 @@ async function recoverAndCheck(
   paths: Paths,
   counts: SweepCounts,
   where: string,
-): Promise<readonly string[]> {
+): Promise<{ readonly calls: readonly string[]; readonly ended: "before" | "after" }> {
   using _mounted = mountImage(paths.image, paths.at);
   const { run, calls } = countCalls(slot, recover(slot));
   assert.equal(run.code, 0, `${where}: recover says ${run.stdout}${run.stderr}`);
-  counts[await assertWhole(slot, `${where}, recovered`, { deep: true })] += 1;
-  return calls;
+  const ended = await assertWhole(slot, `${where}, recovered`, { deep: true });
+  counts[ended] += 1;
+  return { calls, ended };
 }
 
 function recover(slot: Slot): readonly string[] {

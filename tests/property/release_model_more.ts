@@ -140,9 +140,21 @@ export function restoreAt(model: Model, then: Model, exact: boolean, tick: numbe
   for (const name of exact ? Object.keys(model.channels) : []) {
     if (then.channels[name] === undefined) next = { ...next, channels: omit(next.channels, name) };
   }
-  if (JSON.stringify(next) === JSON.stringify(model)) return { code: 46, next: model };
+  if (JSON.stringify(next) === JSON.stringify(model)) {
+    return { code: leftOut(model, then) ? 49 : 46, next: model };
+  }
   const incomplete = backs.some((back) => typeof back !== "number" && back.incomplete);
   return incomplete ? { code: 45, dryCode: 47, next: model } : { code: 0, next };
+}
+
+/** True when a version was not whole then and is less now: there is no way back to just that. */
+function leftOut(model: Model, then: Model): boolean {
+  const broken = ["partial", "emptied", "hidden"];
+  return [...then.releases.map((entry) => entry.version), ...Object.keys(then.stones)].some((version) => {
+    const was = stateOf(then, version);
+    const is = stateOf(model, version);
+    return broken.includes(was) && was !== is && [...broken, "removed"].includes(is);
+  });
 }
 
 export function mark(

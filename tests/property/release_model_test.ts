@@ -10,10 +10,10 @@ import { withTempDir } from "../support/temp.ts";
 import { bind } from "./release_bind.ts";
 import { dying, makeWorld, recover, type World } from "./release_crash.ts";
 import type { Answer, Model } from "./release_model.ts";
-import { type Op, type Step, step } from "./release_ops.ts";
+import { aimed, type Op, type Step, step } from "./release_ops.ts";
 import { checkInvariants, comparable, observe, readIndex } from "./release_world.ts";
 
-const RUNS = Number(Deno.env.get("BACKOUT_PROPERTY_RUNS") ?? "60");
+const RUNS = Number(Deno.env.get("BACKOUT_PROPERTY_RUNS") ?? "150");
 
 Deno.test("any sequence of operations, crashes and recoveries ends as the model says", async () => {
   await fc.assert(
@@ -30,7 +30,7 @@ Deno.test("any sequence of operations, crashes and recoveries ends as the model 
 
 async function runStep(world: World, { operation: asked, dry, crash, noticed }: Step): Promise<void> {
   const before = world.states.at(-1)!;
-  const operation = asked.op === "restore_at" ? { ...asked, step: asked.step % world.states.length } : asked;
+  const operation = aimed(asked, world.states);
   world.tick++;
   const { answer, run } = bind(world, before, operation);
   if (dry !== "no") {

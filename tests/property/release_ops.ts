@@ -1,11 +1,13 @@
 /** Random operations, as data. */
 import fc from "fast-check";
-import { VERSIONS } from "./release_model.ts";
+import { isWhole, type Model, stateOf, VERSIONS } from "./release_model.ts";
 
 const version = fc.constantFrom(...VERSIONS);
 const channel = fc.constantFrom("stable", "beta");
 const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 3 });
 const mode = fc.constantFrom("strict", "strict", "lenient", "force");
+/** Most operations are aimed at a version that they can change; the others are mostly refused. */
+const aim = fc.nat(3).map((n) => n > 0);
 /** Picks one of the backups there are, or of those that are gone. */
 const pick = fc.nat(5);
 
@@ -14,18 +16,20 @@ export const operation = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       op: fc.constant("publish"),
+      aim,
       version,
       otherBytes: fc.boolean(),
       channel: optional(channel),
-      dependsOn: optional(version),
+      dependsOn: fc.option(version, { nil: undefined, freq: 6 }),
     }),
   },
   {
     weight: 7,
     arbitrary: fc.record({
       op: fc.constant("rollback"),
+      aim,
       version,
-      to: fc.nat(4).map((n) => n === 0),
+      to: fc.nat(3).map((n) => n === 0),
       type: fc.constantFrom("full", "full", "artifacts_only", "index_only"),
       artifact: fc.option(fc.constantFrom("app.txt", "docs/*", "**", "nothing*"), {
         nil: undefined,
@@ -41,6 +45,7 @@ export const operation = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       op: fc.constant("restore"),
+      aim,
       version,
       backup: fc.option(pick, { nil: undefined, freq: 3 }),
     }),
@@ -70,9 +75,17 @@ export const operation = fc.oneof(
 ) as fc.Arbitrary<Op>;
 
 export type Op =
-  | { op: "publish"; version: string; otherBytes: boolean; channel?: string; dependsOn?: string }
+  | {
+    op: "publish";
+    aim: boolean;
+    version: string;
+    otherBytes: boolean;
+    channel?: string;
+    dependsOn?: string;
+  }
   | {
     op: "rollback";
+    aim: boolean;
     version: string;
     to: boolean;
     type: "full" | "artifacts_only" | "index_only";
@@ -82,7 +95,7 @@ export type Op =
     mode: Mode;
     channelTo?: string;
   }
-  | { op: "restore"; version: string; backup?: number }
+  | { op: "restore"; aim: boolean; version: string; backup?: number }
   | { op: "restore_at"; step: number; exact: boolean }
   | { op: "mark"; version: string; what: "yank" | "unyank" | "good" | "bad" }
   | { op: "channel_set"; channel: string; version: string; mode: Mode }
@@ -103,3 +116,18 @@ export const step = fc.record({
   noticed: fc.boolean(),
 });
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** The operation with its version, or its time, chosen from what there is. */
+export function aimed(op: Op, states: readonly Model[]): Op {
+  if (op.op === "restore_at") return { ...op, step: op.step % states.length };
+  if (!("aim" in op) || !op.aim) return op;
+  const model = states.at(-1)!;
+  const fits: Record<typeof op.op, (version: string) => boolean> = {
+    publish: (version) => stateOf(model, version) === "absent",
+    rollback: (version) => !["absent", "removed"].includes(stateOf(model, version)),
+    restore: (version) => stateOf(model, version) !== "absent" && !isWhole(model, version),
+  };
+  const candidates = VERSIONS.filter(fits[op.op]);
+  const version = candidates[VERSIONS.findIndex((name) => name === op.version) % candidates.length];
+  return version === undefined ? op : { ...op, version };
+}

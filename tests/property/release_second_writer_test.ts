@@ -10,7 +10,7 @@ import { withTempDir } from "../support/temp.ts";
 import { bind } from "./release_bind.ts";
 import { freeLock, makeWorld, recover, type World } from "./release_crash.ts";
 import type { Model } from "./release_model.ts";
-import { type Op, operation } from "./release_ops.ts";
+import { aimed, type Op, operation } from "./release_ops.ts";
 import { comparable, observe, readIndex, timeOf } from "./release_world.ts";
 
 const RUNS = Number(Deno.env.get("BACKOUT_PROPERTY_RUNS") ?? "150");
@@ -42,13 +42,9 @@ Deno.test("an edit by hand during an operation or its recovery is never lost", a
 
 async function runPlain(world: World, op: Op): Promise<void> {
   world.tick++;
-  const { answer, run } = bind(world, world.states.at(-1)!, settled(world, op));
+  const { answer, run } = bind(world, world.states.at(-1)!, aimed(op, world.states));
   assert.equal((await run(false)).exit_code, answer.code);
   world.states.push(answer.next);
-}
-
-function settled(world: World, op: Op): Op {
-  return op.op === "restore_at" ? { ...op, step: op.step % world.states.length } : op;
 }
 
 /** @returns true when the operation happened although somebody wrote between */
@@ -58,7 +54,7 @@ async function runEdited(
 ): Promise<boolean> {
   const before = world.states.at(-1)!;
   world.tick++;
-  const { answer, run } = bind(world, before, settled(world, given.operation));
+  const { answer, run } = bind(world, before, aimed(given.operation, world.states));
   const editor = new Editor(world.root);
   const dies = given.death === undefined ? undefined : given.edit + given.death;
   let dead = false;

@@ -45,7 +45,7 @@ const NEEDS: Readonly<Record<Capability, string>> = {
   "root": "root",
   "setpriv": "root and setpriv (util-linux)",
   "unshare-net": "unshare -n (util-linux, and namespaces allowed)",
-  "loop": "root, loop devices and mkfs.ext4",
+  "loop": "loop devices and mkfs.ext4",
   "xfs_io": "xfs_io (xfsprogs)",
   "openssl": "openssl",
   "jq": "jq",

@@ -125,10 +125,11 @@ Deno.test("an operation whose lock cannot be released afterwards is reported as 
 
 Deno.test("a refusal, a dry run and a denial leave the repository as it is and are in history and audit", async () => {
   await withTempDir(async (cwd) => {
-    const { base, root } = await published(cwd);
+    const { base, root, tick } = await published(cwd);
     await done(backout.setChannel({ ...base, channel: "stable", version: "v2" }));
     const before = readRepositoryTree(root);
     const entries = (await backout.verifyAudit({ repository: root })).entries;
+    tick(); // the history is in the order of the clock
     await done(backout.rollbackRelease({ ...base, version: "v9" }), 40);
     await done(backout.rollbackRelease({ ...base, version: "v2" }), 41);
     await done(backout.rollbackRelease({ ...base, version: "v1", dryRun: true }));
