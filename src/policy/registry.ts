@@ -1,6 +1,7 @@
 /** The one explicit list of built-in rules, in the order in which they are reported. */
 import type { Rule } from "#/policy/rule.ts";
 import { channelTarget } from "#/policy/rules/channel_target.ts";
+import { dependenciesPublished } from "#/policy/rules/dependencies_published.ts";
 import { dependents } from "#/policy/rules/dependents.ts";
 import { hasArtifacts } from "#/policy/rules/has_artifacts.ts";
 import { indexConsistent } from "#/policy/rules/index_consistent.ts";
@@ -13,6 +14,7 @@ export const RULES: readonly Rule[] = [
   hasArtifacts,
   indexConsistent,
   dependents,
+  dependenciesPublished,
   channelTarget,
   typeImplications,
   latestRelease,

@@ -25,6 +25,8 @@ export interface PolicyFacts {
   readonly newest: string | null;
   readonly index_problems: readonly string[];
   readonly dependents: readonly { readonly version: string; readonly needs: readonly string[] }[];
+  /** What a new release depends on and is not in the index. */
+  readonly missing_dependencies: readonly string[];
   readonly stuck_channels: readonly { readonly channel: string; readonly candidates: readonly string[] }[];
   /** A channel target that the caller asked for and that may not be named, with why. */
   readonly bad_channel_target: string | null;

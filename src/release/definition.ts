@@ -68,6 +68,7 @@ export function plainFacts(operation: OperationKind, view: RepositoryView): Poli
     newest: view.index.releases[0]?.version ?? null,
     index_problems: view.indexProblems,
     dependents: [],
+    missing_dependencies: [],
     stuck_channels: [],
     bad_channel_target: null,
   };

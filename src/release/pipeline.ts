@@ -40,6 +40,8 @@ export interface EntriesThatDiffer {
   readonly after: readonly (ReleaseEntry | Tombstone)[];
 }
 
+const DEPENDENCY_RULES: ReadonlySet<string> = new Set(["dependents", "dependencies-published"]);
+
 /** A lost race is planned again at most this often. */
 const MAX_RACES = 5;
 
@@ -210,7 +212,7 @@ async function decide<V extends RepositoryView>(
     policy: decision.results,
     policy_passed: !refused,
     dependencies_satisfied: !decision.results.some((rule) =>
-      rule.id === "dependents" && rule.outcome !== "pass"
+      DEPENDENCY_RULES.has(rule.id) && rule.outcome !== "pass"
     ),
     warnings: [
       ...state.report.warnings,

@@ -1,7 +1,6 @@
 /** `release publish`: copies a folder in, verified, then names it in the index. */
 import {
   RollbackAlreadyRolledBackError,
-  RollbackDependencyError,
   RollbackError,
   RollbackPolicyViolationError,
   UsageError,
@@ -74,7 +73,7 @@ export function publishDefinition(options: PublishOptions): Definition<PublishVi
     version: options.version,
     rollbackType: null,
     inspect: (store, view, context) => inspectPublish(store, view, options, context),
-    facts: (view) => plainFacts("publish", view),
+    facts: (view) => ({ ...plainFacts("publish", view), missing_dependencies: missingDependencies(view) }),
     plan: planPublish,
     problems: spaceProblems,
     warnings: () => [],
@@ -94,7 +93,6 @@ async function inspectPublish(
   const sources = await readReleaseFolder(options.directory, options.version, context);
   const files = sources.map((source) => source.record);
   const same = refuseOtherBytes(base, options.version, state, files);
-  refuseDependencies(base, options);
   if (!same) await refuseOccupied(store, files);
   else refuseChannels(base, options);
   return { ...base, version: options.version, directory: options.directory, sources, files, same, options };
@@ -125,16 +123,9 @@ function refuseOtherBytes(
   );
 }
 
-function refuseDependencies(view: RepositoryView, options: PublishOptions): void {
-  const missing = (options.dependsOn ?? []).filter((version) => findEntry(view.index, version) === undefined);
-  if (missing.length === 0) return;
-  throw new RollbackDependencyError(
-    `${options.version} depends on ${missing.join(", ")}, which is not published`,
-    {
-      hint: "Publish or restore that version first.",
-      context: { missing },
-    },
-  );
+/** What the release depends on and the index does not list. */
+function missingDependencies(view: PublishView): readonly string[] {
+  return (view.options.dependsOn ?? []).filter((version) => findEntry(view.index, version) === undefined);
 }
 
 /** A channel that would move to a release that is published already: the same rule as for `channel set`. */

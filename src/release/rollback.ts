@@ -224,6 +224,7 @@ function facts(view: RollbackView): PolicyFacts {
     })),
     newest: view.index.releases[0]?.version ?? null,
     index_problems: view.indexProblems,
+    missing_dependencies: [],
     dependents: dependentsOf(view.index, leaving),
     stuck_channels: planChannels(view, SYMBOLIC).stuck,
     bad_channel_target: badTarget,

@@ -59,7 +59,9 @@ export async function inspectRestorable(
   const manifest = await loadManifest(store, backup);
   const version = manifest?.version ?? versionOfFolder(backup);
   const state = stateOf(index, version);
-  if (state === "hidden" || state === "removed") return await ofTombstone(store, index, version, options);
+  if (state === "hidden" || state === "removed") {
+    return await ofTombstone(store, index, version, options, manifest);
+  }
   const entry = findEntry(index, version);
   const backups = entry?.backups ?? manifest?.backups ?? [backup];
   if (state === "active" || state === "yanked" || state === "bad") await refuseIfThere(store, entry!, state);
@@ -89,9 +91,12 @@ async function ofTombstone(
   index: RepositoryIndex,
   version: string,
   options: BatchOptions,
+  named?: BackupManifest,
 ): Promise<Restorable> {
   const tombstone = findTombstone(index, version)!;
-  const backups = tombstone.backups ?? (tombstone.backup === null ? [] : [tombstone.backup]);
+  const kept = tombstone.backups ?? (tombstone.backup === null ? [] : [tombstone.backup]);
+  // The last rollback left no backup, but an older one was asked for by its name.
+  const backups = kept.length > 0 ? kept : named?.backups ?? [];
   if (backups.length === 0 && tombstone.entry === undefined) throw skipped(version);
   return await gather(
     store,

@@ -18,6 +18,7 @@ const CLEAN: PolicyFacts = {
   index_problems: [],
   dependents: [],
   stuck_channels: [],
+  missing_dependencies: [],
   bad_channel_target: null,
 };
 const leaving = (more: Partial<PolicyFacts["leaving"][number]>) => ({
