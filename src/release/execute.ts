@@ -5,19 +5,18 @@ import {
   RollbackBackupError,
   RollbackError,
   UnfinishedOperationError,
-  VerificationError,
 } from "#/core/errors.ts";
 import { type Journal, journalKey, removeOperation } from "#/operation/journal.ts";
 import * as phases from "#/operation/phases.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
 import { auditHead, record, type RecordResult } from "#/release/record.ts";
-import { takenBackReport, toError } from "#/release/report_base.ts";
+import { completed, takenBackReport } from "#/release/report_base.ts";
 import { batch, isFull, type Scope } from "#/release/scope.ts";
 import { assemble, type Head } from "#/release/assemble.ts";
 import { StepClock } from "#/release/step_clock.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
-import type { OperationReport, StepReport, VerificationResult } from "#/report/model.ts";
+import type { OperationReport } from "#/report/model.ts";
 import type { Binding, RepositoryStep } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import { verifyOutcome } from "#/verify/release_checks.ts";
@@ -246,37 +245,6 @@ function unfinished(journal: Journal, cause: unknown): UnfinishedOperationError 
     context: { operation: journal.id },
     cause,
   });
-}
-
-function completed<V extends RepositoryView>(
-  definition: Definition<V>,
-  report: OperationReport,
-  steps: readonly StepReport[],
-  verification: readonly VerificationResult[],
-): OperationReport {
-  const wrong = verification.filter((check) => !check.passed);
-  const done: OperationReport = {
-    ...report,
-    steps,
-    verification,
-    status: "success",
-    exit_code: ExitCode.done,
-  };
-  if (wrong.length === 0) return { ...done, summary: definition.summary(done) };
-  const error = new VerificationError(
-    `Done, but not as it should be: ${wrong.map((check) => check.detail).join("; ")}`,
-    {
-      hint: "See `backout doctor` and `backout release verify`.",
-    },
-  );
-  return {
-    ...done,
-    status: "partial",
-    exit_code: error.code,
-    error: toError(error),
-    errors: [error.message],
-    summary: error.message,
-  };
 }
 
 async function recordAndForget(

@@ -4,26 +4,22 @@
  */
 import { ExitCode, messageOf, RollbackDryRunError, UsageError } from "#/core/errors.ts";
 import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
-import { denialError, evaluate } from "#/policy/evaluate.ts";
-import { RULES } from "#/policy/registry.ts";
-import { lastSerial } from "#/operation/history.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
 import { acquire } from "#/release/acquire.ts";
-import type { Definition, Planned } from "#/release/definition.ts";
+import { decide, type EntriesThatDiffer, type RunOptions, type RunState } from "#/release/decide.ts";
+import type { Definition } from "#/release/definition.ts";
 import { execute } from "#/release/execute.ts";
 import { asStop, failed } from "#/release/failure.ts";
 import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
-import { baseReport, NO_INTENTIONS, NOTHING_HAPPENED } from "#/release/report_base.ts";
-import { batch, isTolerant, type Scope, seconds } from "#/release/scope.ts";
+import { baseReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
+import { isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
-import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
-import { applyChanges } from "#/repository/index_change.ts";
-import type { ReleaseEntry, RepositoryIndex, Tombstone } from "#/repository/index_format.ts";
+import type { RepositoryView } from "#/repository/inspect.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { type Binding, changesOf, describeStep, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
+import { type Binding, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 
 /** What an operation ended in: the report, and what only some callers need. */
@@ -34,21 +30,8 @@ export interface Outcome {
   readonly entries: EntriesThatDiffer;
 }
 
-/** What the index says of the operation's versions, before and after it. */
-export interface EntriesThatDiffer {
-  readonly before: readonly (ReleaseEntry | Tombstone)[];
-  readonly after: readonly (ReleaseEntry | Tombstone)[];
-}
-
-const DEPENDENCY_RULES: ReadonlySet<string> = new Set(["dependents", "dependencies-published"]);
-
 /** A lost race is planned again at most this often. */
 const MAX_RACES = 5;
-
-export interface RunOptions {
-  /** Called with the plan before execution; throwing refuses (a saved plan that no longer matches). */
-  readonly checkPlan?: (plan: Plan) => void;
-}
 
 export async function runOperation<V extends RepositoryView>(
   scope: Scope,
@@ -94,16 +77,6 @@ export async function runOperation<V extends RepositoryView>(
 /** What is left unfinished is recorded under its own id by whoever recovers it; this attempt gets another one. */
 function idOfRecord(id: string, { report }: RunState, at: Date): string {
   return report.exit_code === ExitCode.unfinished ? newOperationId(at) : id;
-}
-
-/** What a run has come to so far; it is filled in as the stages go, so that a failure can report all of it. */
-interface RunState {
-  report: OperationReport;
-  plan: Plan | undefined;
-  /** Set when the outcome is in the log already. */
-  recorded: RecordResult | undefined;
-  auditHead: RepositoryIndex["audit_head"];
-  entries: EntriesThatDiffer;
 }
 
 async function dryRun<V extends RepositoryView>(
@@ -184,85 +157,6 @@ async function realRun<V extends RepositoryView>(
 
 function emptied(report: OperationReport): OperationReport {
   return { ...report, warnings: [] };
-}
-
-/** Inspect, policy, plan: pure from the view on. */
-async function decide<V extends RepositoryView>(
-  scope: Scope,
-  definition: Definition<V>,
-  options: ChangeOptions,
-  run: RunOptions,
-  state: RunState,
-  binding: Binding,
-): Promise<Planned<V>> {
-  const base = await withSerial(scope, await inspectRepository(scope.store));
-  const serial = base.index.serial ?? 0;
-  state.report = { ...state.report, serial_before: serial, serial_after: serial };
-  state.auditHead = base.index.audit_head;
-  const view = await definition.inspect(scope.store, base, batch(scope, "reading"));
-  state.report = { ...state.report, version_exists: true };
-  const decision = evaluate(RULES, definition.facts(view), {
-    mode: options.policyMode ?? "strict",
-    force: options.force ?? false,
-  });
-  for (const rule of decision.results) scope.emit({ event: "policy", time: scope.now().toISOString(), rule });
-  const refused = decision.denied.length > 0;
-  state.report = {
-    ...state.report,
-    policy: decision.results,
-    policy_passed: !refused,
-    dependencies_satisfied: !decision.results.some((rule) =>
-      DEPENDENCY_RULES.has(rule.id) && rule.outcome !== "pass"
-    ),
-    warnings: [
-      ...state.report.warnings,
-      ...decision.warnings,
-      ...definition.warnings(view, isTolerant(options)),
-    ],
-  };
-  const plan = definition.plan(view, binding);
-  const comparable = definition.plan(view, SYMBOLIC);
-  state.plan = comparable;
-  const described = definition.describe(view, plan);
-  state.entries = {
-    before: entriesOf(view.index, plan.versions),
-    after: entriesOf(applyChanges(view.index, changesOf(plan.steps)), plan.versions),
-  };
-  const intentions = state.report.dry_run ? {} : NO_INTENTIONS;
-  state.report = {
-    ...state.report,
-    versions: plan.versions,
-    ...described,
-    ...intentions,
-    steps: plannedSteps(plan),
-  };
-  const denial = denialError(decision, definition.title);
-  if (denial !== undefined) throw denial;
-  run.checkPlan?.(comparable);
-  return { view, plan, report: state.report };
-}
-
-/** The serial only grows, also when another tool wrote the index without it. */
-async function withSerial(scope: Scope, view: RepositoryView): Promise<RepositoryView> {
-  if (view.index.serial !== undefined) return view;
-  const serial = await lastSerial(scope.store).catch(() => 0); // closed to other users, who may only look
-  return serial === 0 ? view : { ...view, index: { ...view.index, serial } };
-}
-
-function entriesOf(
-  index: RepositoryIndex,
-  versions: readonly string[],
-): readonly (ReleaseEntry | Tombstone)[] {
-  return [...index.releases, ...index.rolled_back ?? []].filter(({ version }) => versions.includes(version));
-}
-
-function plannedSteps(plan: Plan): OperationReport["steps"] {
-  return plan.steps.map((step) => ({
-    kind: step.kind,
-    description: describeStep(step),
-    status: "planned",
-    seconds: 0,
-  }));
 }
 
 function bindingOf(scope: Scope, report: OperationReport, id: string): Binding {

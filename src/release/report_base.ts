@@ -1,8 +1,8 @@
 /** The report of an operation before anything is known of it. */
-import { ExitCode, RollbackError } from "#/core/errors.ts";
+import { ExitCode, RollbackError, VerificationError } from "#/core/errors.ts";
 import type { Definition } from "#/release/definition.ts";
 import type { Scope } from "#/release/scope.ts";
-import type { OperationReport, ReportError } from "#/report/model.ts";
+import type { OperationReport, ReportError, StepReport, VerificationResult } from "#/report/model.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 
 export function baseReport(
@@ -113,5 +113,37 @@ export function takenBackReport(
     errors: [shown.message],
     exit_code: shown.code,
     summary: shown.message,
+  };
+}
+
+/** The report of an operation that was done; what verify found wrong makes it partial. */
+export function completed(
+  definition: Pick<Definition, "summary">,
+  report: OperationReport,
+  steps: readonly StepReport[],
+  verification: readonly VerificationResult[],
+): OperationReport {
+  const wrong = verification.filter((check) => !check.passed);
+  const done: OperationReport = {
+    ...report,
+    steps,
+    verification,
+    status: "success",
+    exit_code: ExitCode.done,
+  };
+  if (wrong.length === 0) return { ...done, summary: definition.summary(done) };
+  const error = new VerificationError(
+    `Done, but not as it should be: ${wrong.map((check) => check.detail).join("; ")}`,
+    {
+      hint: "See `backout doctor` and `backout release verify`.",
+    },
+  );
+  return {
+    ...done,
+    status: "partial",
+    exit_code: error.code,
+    error: toError(error),
+    errors: [error.message],
+    summary: error.message,
   };
 }
