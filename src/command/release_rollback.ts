@@ -98,7 +98,7 @@ export const command: Command = {
   },
 };
 
-export type RollbackChoice = Omit<RollbackOptions, "repository">;
+type RollbackChoice = Omit<RollbackOptions, "repository">;
 
 function rollbackOf(args: ParsedArguments, cwd: string): RollbackChoice {
   const { options } = args;

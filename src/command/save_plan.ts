@@ -2,11 +2,11 @@
 import { ExitCode, messageOf, RollbackManifestError } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
 import { writeOutputFile } from "#/core/output_file.ts";
+import type { RollbackOptions } from "#/repository/options.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
 import { present } from "./change.ts";
 import { checkOutputPaths, reportFiles, writeReportFiles } from "./report_files.ts";
-import type { RollbackChoice } from "./release_rollback.ts";
 import { quoteCommand } from "./shell_quote.ts";
 import { eventsPath, startWatch } from "./watch.ts";
 
@@ -14,7 +14,7 @@ import { eventsPath, startWatch } from "./watch.ts";
 export async function savePlan(
   args: ParsedArguments,
   context: CommandContext,
-  rollback: RollbackChoice,
+  rollback: Omit<RollbackOptions, "repository">,
   path: string,
 ): Promise<ExitCode> {
   const { planRollback } = await import("#/mod.ts");

@@ -1,6 +1,6 @@
 /**
  * The error hierarchy. One class per exit code; only `main.ts` turns an error into a process exit.
- * Class names follow the release rollback seed, so that scripts and people recognise them.
+ * Class names follow the T.A.R.S. release rollback, so that scripts and people recognise them.
  */
 import type { JsonObject } from "#/core/json.ts";
 

@@ -1,6 +1,6 @@
 /**
  * The one result value that every changing operation ends in. All reports (text, JSON, events, JUnit, HTML)
- * and the audit log are made from it. Field names are the release rollback seed's where it has them.
+ * and the audit log are made from it. Field names are those of the T.A.R.S. RollbackReport where it has them.
  */
 import type { ExitCode } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";

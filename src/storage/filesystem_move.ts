@@ -8,7 +8,7 @@ import { Pacer } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
 import { attempt, lookAt } from "#/core/system_error.ts";
 import { copyFiles, isCheckedCopy, occupied } from "./filesystem_copy.ts";
-import { type FolderMove, planMoves } from "./filesystem_move_plan.ts";
+import { type FolderMove, planMoves, type Relocation } from "./filesystem_move_plan.ts";
 import { tagOf } from "./filesystem_read.ts";
 import { pruneEmptyFolders } from "./filesystem_remove.ts";
 import {
@@ -20,12 +20,6 @@ import {
 } from "./filesystem_tree.ts";
 import { removeIfThere } from "./filesystem_write.ts";
 import type { BatchOptions, ObjectStat } from "./object_store.ts";
-
-export interface Relocation {
-  readonly from: string;
-  readonly to: string;
-  readonly expected?: ObjectStat;
-}
 
 export interface RelocateOptions extends BatchOptions {
   /** Remove the source folders that became empty. */

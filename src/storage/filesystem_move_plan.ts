@@ -2,7 +2,13 @@
 import * as posix from "#/core/posix.ts";
 import { attempt, lookAt } from "#/core/system_error.ts";
 import { type FilesystemTree, isOwnFolder } from "./filesystem_tree.ts";
-import type { Relocation } from "./filesystem_move.ts";
+import type { ObjectStat } from "./object_store.ts";
+
+export interface Relocation {
+  readonly from: string;
+  readonly to: string;
+  readonly expected?: ObjectStat;
+}
 
 export interface FolderMove {
   readonly from: string;
