@@ -40,6 +40,8 @@ function listenForSignals(stderr: OutputStream): AbortSignal {
     const onSignal = () => {
       const first = !controller.signal.aborted;
       controller.abort(name);
+      // The bar and the terminal's ^C would stand before it on the same line.
+      if (stderr.isTerminal) stderr.write("\r\u001b[K");
       stderr.write(
         first ? `stopping (${name})…\n` : "still stopping: what was begun is taken back or finished first\n",
       );

@@ -18,9 +18,9 @@ export const command: Command = {
     { flags: "--type <type>", description: "kind of key (default: ed25519)", choices: TYPES },
   ],
   examples: [
-    { command: "backout audit keygen --out /etc/backout/key.pem", note: "an Ed25519 key" },
+    { command: "backout audit keygen --out key.pem", note: "an Ed25519 key, in a folder that is there" },
     {
-      command: "backout release rollback v1.0.2 -r /srv/releases --signing-key /etc/backout/key.pem",
+      command: "backout release rollback v1.0.2 -r /srv/releases --signing-key key.pem",
       note: "then sign with it",
     },
   ],

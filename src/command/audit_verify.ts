@@ -18,7 +18,7 @@ export const command: Command = {
   ],
   examples: [
     { command: "backout audit verify -r /srv/releases", note: "the chain" },
-    { command: "backout audit verify -r /srv/releases --public-key key.pub.pem", note: "and the signatures" },
+    { command: "backout audit verify -r /srv/releases --public-key key.pem.pub", note: "and the signatures" },
   ],
   run: async (args, context) => {
     const { verifyAudit } = await import("#/mod.ts");

@@ -7,6 +7,7 @@ import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
 import { checkOutputPaths, reportFiles, writeReportFiles } from "./report_files.ts";
 import type { OutputPath } from "./report_files.ts";
+import { placeFlags, withPlace } from "./place.ts";
 import { quoteCommand } from "./shell_quote.ts";
 import { eventsPath, startWatch } from "./watch.ts";
 
@@ -42,7 +43,7 @@ export async function runChange(
 
   const asked = await askFirst(context, change, options);
   if (asked !== undefined) {
-    present(asked, context);
+    present(placedReport(asked, placeFlags(args, context, options)), context);
     return asked.exit_code;
   }
   const watch = startWatch(context);
@@ -53,28 +54,21 @@ export async function runChange(
   } finally {
     watch[Symbol.dispose]();
   }
-  report = withPlace(report, args, context, options);
+  report = placedReport(report, placeFlags(args, context, options));
   writeReportFiles(files, report, context);
   present(report, context);
   return report.exit_code;
 }
 
-/** The way back as a command that can be pasted: where the place was given by flags, it needs them too. */
-function withPlace(
-  report: OperationReport,
-  args: ParsedArguments,
-  context: CommandContext,
-  options: ChangeOptions,
-): OperationReport {
-  if (report.undo === null) return report;
-  const named = ["repository", "repositoryPath", "repositoryBucket"].some((name) =>
-    args.options[name] !== undefined
-  );
-  const place = [
-    ...(named ? ["-r", options.repository] : []),
-    ...(context.globals.stateDir === undefined ? [] : ["--state-dir", options.stateDir ?? ""]),
-  ];
-  return place.length === 0 ? report : { ...report, undo: `${report.undo} ${quoteCommand(place)}` };
+/** The report with commands that can be pasted: where the place was given by flags, they need them too. */
+export function placedReport(report: OperationReport, place: string): OperationReport {
+  if (place === "") return report;
+  const { undo, error } = report;
+  return {
+    ...report,
+    undo: undo === null ? null : `${undo} ${place}`,
+    error: error === null || error.hint === null ? error : { ...error, hint: withPlace(error.hint, place) },
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** One command's words into positionals and options, with commander. */
 import { UsageError } from "#/core/errors.ts";
+import { quoteShort } from "#/core/safe_path.ts";
 import type { ArgumentSpec, Command, OptionSpec, OptionValues, ParsedArguments } from "./command.ts";
 import { globalOptions } from "./globals.ts";
 import type { Command as CommanderCommand } from "commander";
@@ -81,9 +82,30 @@ function translate(error: unknown, path: readonly string[]): unknown {
   const [first = "", ...rest] = error.message.trim().split("\n");
   const suggestion = /\(Did you mean (.+)\?\)/.exec(rest.join(" "))?.[1];
   const help = `\`${["backout", ...path].join(" ")} --help\``;
-  return new UsageError(sentence(first), {
+  return new UsageError(plain(sentence(first)), {
     hint: suggestion === undefined ? `See ${help}.` : `Did you mean ${suggestion}? See ${help}.`,
   });
+}
+
+/** Commander's sentences in the words of the others. */
+function plain(message: string): string {
+  const choice =
+    /^(?:Command-argument value|Option '(.+)' argument) '(.*)' is invalid(?: for argument '(.+)')?\. Allowed choices are (.+)$/s
+      .exec(message);
+  if (choice !== null) {
+    const [, option, value = "", argument = "", choices = ""] = choice;
+    const what = option === undefined ? argument : longName(option);
+    return `Cannot use ${quoteShort(value)} as ${what}: choose ${choices.replace(/, ([^,]+)$/, " or $1")}`;
+  }
+  const missing = /^Required option '(.+)' not specified$/.exec(message);
+  if (missing !== null) return `${longName(missing[1]!)} is needed`;
+  const bare = /^Option '(.+)' argument missing$/.exec(message);
+  return bare === null ? message : `${longName(bare[1]!)} needs a value`;
+}
+
+/** `-r, --repository <location>` is `--repository`. */
+function longName(flags: string): string {
+  return /--[\w-]+/.exec(flags)?.[0] ?? flags;
 }
 
 function sentence(message: string): string {

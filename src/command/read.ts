@@ -4,6 +4,7 @@ import { formatJson } from "#/core/json.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { repositoryOptions } from "./context.ts";
+import { placeFlags, withPlace } from "./place.ts";
 
 export interface Reading<View> {
   readonly read: (options: RepositoryOptions) => Promise<View>;
@@ -21,8 +22,9 @@ export async function runReading<View>(
 ): Promise<ExitCode> {
   const options = await repositoryOptions(args.options, context);
   const view = await reading.read(options);
-  printView(view, reading.text, context);
-  await noteUnfinished(options, context);
+  const place = placeFlags(args, context, options);
+  printView(view, (shown) => withPlace(reading.text(shown), place), context);
+  await noteUnfinished(options, context, place);
   return reading.exitCode?.(view) ?? ExitCode.done;
 }
 
@@ -31,10 +33,14 @@ export function printView<View>(view: View, text: (view: View) => string, contex
   context.printer.out(context.globals.output === "json" ? formatJson(view) : text(view));
 }
 
-async function noteUnfinished(options: RepositoryOptions, context: CommandContext): Promise<void> {
+async function noteUnfinished(
+  options: RepositoryOptions,
+  context: CommandContext,
+  place: string,
+): Promise<void> {
   const { unfinishedNote } = await import("#/mod.ts");
   const note = await unfinishedNote(options);
-  if (note !== undefined) context.printer.line(context.printer.style.yellow(note));
+  if (note !== undefined) context.printer.line(context.printer.style.yellow(withPlace(note, place)));
 }
 
 /** 0 without problems, 54 with. */

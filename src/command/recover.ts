@@ -26,7 +26,7 @@ function textOf(view: RecoverResult, context: CommandContext): string {
   if (view.recovered.length === 0) return "Nothing to recover: no operation is unfinished.\n";
   const { style } = context.printer;
   return view.recovered.map((one) => {
-    const how = one.direction === "forward" ? "finished" : "taken back";
-    return `${style.green("✔")} ${one.operation} ${one.id} was ${how}: ${visible(one.summary)}\n`;
+    const how = one.direction === "forward" ? "finished" : "taken back; all is as before";
+    return `${style.green("✔")} The interrupted ${visible(one.operation)} (${one.id}) was ${how}\n`;
   }).join("");
 }

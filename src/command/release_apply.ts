@@ -64,10 +64,15 @@ function readPlan(path: string): unknown {
   try {
     text = Deno.readTextFileSync(path);
   } catch (cause) {
-    throw new UsageError(`Cannot read the plan ${path}: ${messageOf(cause)}`, {
-      hint: "Make one with `backout release rollback VERSION --out FILE`.",
-      cause,
-    });
+    throw new UsageError(
+      `Cannot read the plan ${path}: ${
+        cause instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(cause)
+      }`,
+      {
+        hint: "Make one with `backout release rollback VERSION --out FILE`.",
+        cause,
+      },
+    );
   }
   try {
     return parseJson(text);

@@ -42,7 +42,10 @@ export async function repositoryLocation(
 ): Promise<string> {
   const flag = textOption(options, "repository");
   const spelled = spelledLocation(options);
-  if (flag !== undefined && spelled !== undefined && absolute(flag, context) !== absolute(spelled, context)) {
+  if (
+    flag !== undefined && spelled !== undefined &&
+    absoluteLocation(flag, context) !== absoluteLocation(spelled, context)
+  ) {
     throw new UsageError(
       `--repository says ${quoteShort(flag)}, the --repository-* flags say ${quoteShort(spelled)}`,
       { hint: "Give one of them." },
@@ -59,7 +62,7 @@ export async function repositoryLocation(
       hint: "Leave out --offline, or give a folder.",
     });
   }
-  return absolute(given, context);
+  return absoluteLocation(given, context);
 }
 
 /** True for a location behind a network. */
@@ -93,6 +96,7 @@ function spelledLocation(options: OptionValues): string | undefined {
   return `${scheme}://${bucket}${prefix === undefined ? "" : `/${prefix.replace(/^\/+|\/+$/g, "")}`}`;
 }
 
-function absolute(location: string, context: CommandContext): string {
+/** A folder from the working folder on; a URL as it is. */
+export function absoluteLocation(location: string, context: CommandContext): string {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(location) ? location : resolve(context.cwd, location);
 }

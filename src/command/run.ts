@@ -1,4 +1,5 @@
 /** Runs one command line and answers the exit code. Never exits, so that tests call it in-process. */
+import { resolve } from "node:path";
 import { ExitCode, InterruptedError, RollbackError, UsageError } from "#/core/errors.ts";
 import type { StopSignal } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
@@ -9,6 +10,8 @@ import type { ProcessIo } from "./io.ts";
 import { locate } from "./locate.ts";
 import type { Located } from "./locate.ts";
 import { HelpRequested, parseCommand } from "./parse.ts";
+import { placeFlags, withPlace } from "./place.ts";
+import { absoluteLocation } from "./repository_flags.ts";
 
 const MAX_HELP_WIDTH = 110;
 
@@ -21,17 +24,19 @@ export async function run(argv: readonly string[], io: ProcessIo): Promise<ExitC
   const stop = new AbortController();
   const signal = AbortSignal.any([io.signal, stop.signal]);
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let editHint = (hint: string): string => hint;
   try {
     const located = locate(argv);
-    if (located.kind === "help") return await printHelp(located, io);
+    if (located.kind === "help") return await printHelp(located, argv, io);
     const { command } = await located.entry.load();
     const args = await parseCommand(located.entry.path, command, located.words);
     const context = await createContext(argv, args, io, signal);
+    editHint = placeEditor(args, context);
     const { timeoutMs } = context.globals;
     if (timeoutMs !== undefined) timer = setTimeout(() => stop.abort("timeout"), timeoutMs);
     return await command.run(args, context);
   } catch (error) {
-    return await answerFailure(error, argv, io, signal);
+    return await answerFailure(error, argv, io, signal, editHint);
   } finally {
     clearTimeout(timer);
   }
@@ -43,10 +48,24 @@ async function printVersion(io: ProcessIo): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-async function printHelp(located: Located & { kind: "help" }, io: ProcessIo): Promise<ExitCode> {
+async function printHelp(
+  located: Located & { kind: "help" },
+  argv: readonly string[],
+  io: ProcessIo,
+): Promise<ExitCode> {
   await assertOnlyGlobals(located.words);
-  io.stdout.write(await helpPage(located.path, helpWidth(io)));
+  await writeHelp(located.path, argv, io);
   return ExitCode.done;
+}
+
+/** A page for people; where JSON was asked for, the same as a document. */
+async function writeHelp(
+  path: readonly string[],
+  argv: readonly string[],
+  io: ProcessIo,
+): Promise<void> {
+  const help = await helpPage(path, helpWidth(io));
+  io.stdout.write(asksForJson(argv) ? formatJson({ help }) : help);
 }
 
 /** Words without a command must still be flags that exist. */
@@ -112,11 +131,12 @@ async function answerFailure(
   argv: readonly string[],
   io: ProcessIo,
   signal: AbortSignal,
+  editHint: (hint: string) => string,
 ): Promise<ExitCode> {
   if (thrown instanceof HelpRequested) {
     const located = locate(argv);
     const path = located.kind === "command" ? located.entry.path : located.path;
-    io.stdout.write(await helpPage(path, helpWidth(io)));
+    await writeHelp(path, argv, io);
     return ExitCode.done;
   }
   const error = stopped(thrown, signal) ?? thrown;
@@ -125,9 +145,22 @@ async function answerFailure(
   const verbose = argv.includes("-v") || argv.includes("--verbose");
   const color = io.stderr.isTerminal && !argv.includes("--no-color") && (io.env("NO_COLOR") ?? "") === "" &&
     io.env("TERM") !== "dumb";
-  if (asksForJson(argv)) io.stdout.write(formatJson(errorToJson(error)));
-  io.stderr.write(renderError(error, color ? ansiStyle : plainStyle, { verbose }));
+  if (asksForJson(argv)) io.stdout.write(formatJson(errorToJson(error, editHint)));
+  io.stderr.write(renderError(error, color ? ansiStyle : plainStyle, { verbose, editHint }));
   return error instanceof RollbackError ? error.code : ExitCode.rollback;
+}
+
+/** Lets the commands in a hint name the repository as this command line did. */
+function placeEditor(args: ParsedArguments, context: CommandContext): (hint: string) => string {
+  const { repository, repositoryPath } = args.options;
+  const folder = repository ?? repositoryPath;
+  if (typeof folder !== "string") return (hint) => hint;
+  const { stateDir } = context.globals;
+  const place = placeFlags(args, context, {
+    repository: absoluteLocation(folder, context),
+    ...(stateDir === undefined ? {} : { stateDir: resolve(context.cwd, stateDir) }),
+  });
+  return (hint) => withPlace(hint, place);
 }
 
 /** The failure of whatever noticed the signal first, as what it is. */

@@ -5,7 +5,8 @@ import { writeOutputFile } from "#/core/output_file.ts";
 import type { RollbackOptions } from "#/repository/options.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
-import { present } from "./change.ts";
+import { placedReport, present } from "./change.ts";
+import { placeFlags } from "./place.ts";
 import { checkOutputPaths, reportFiles, writeReportFiles } from "./report_files.ts";
 import { quoteCommand } from "./shell_quote.ts";
 import { eventsPath, startWatch } from "./watch.ts";
@@ -27,7 +28,9 @@ export async function savePlan(
     ...eventsPath(context),
   ], options.repository);
   watch.start();
-  const { report, plan } = await planRollback({ ...options, ...rollback });
+  const planned = await planRollback({ ...options, ...rollback });
+  const { plan } = planned;
+  const report = placedReport(planned.report, placeFlags(args, context, options));
   writeReportFiles(files, report, context);
   present(report, context);
   if (report.exit_code !== ExitCode.done) {

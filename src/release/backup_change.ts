@@ -13,7 +13,9 @@ export function deleteBackupChange(backup: string): IndexOnlyChange {
       const pin = view.index.backup_pins?.[backup];
       if (pin === undefined) return;
       throw new RollbackPolicyViolationError(
-        `Refused to delete backup ${backup}: ${pin.by} pinned it (${pin.reason})`,
+        `Refused to delete backup ${backup}: ${pin.by} pinned it${
+          pin.reason === "" ? "" : ` (${pin.reason})`
+        }`,
         {
           hint: `Unpin it first: backout backup unpin ${backup}`,
           context: { backup },

@@ -38,6 +38,10 @@ function check(
   return { id, outcome, detail, hint };
 }
 
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 async function tryLoad(
   scope: Scope,
 ): Promise<{ readonly check: DoctorCheck; readonly index: RepositoryIndex | undefined }> {
@@ -53,7 +57,7 @@ async function tryLoad(
     return { check: check("index", "problem", "there is no index.json", hint), index: undefined };
   }
   const { index } = loaded;
-  const detail = `${index.releases.length} releases, serial ${index.serial ?? 0}`;
+  const detail = `${counted(index.releases.length, "release")}, serial ${index.serial ?? 0}`;
   return { check: check("index", "ok", detail), index };
 }
 
@@ -108,7 +112,7 @@ async function heldLockCheck(scope: Scope): Promise<DoctorCheck> {
     "lock",
     "warning",
     `${who}; whether it still runs cannot be told from here`,
-    "If it does not: backout unlock",
+    "If it does not, run `backout unlock`.",
   );
 }
 
@@ -121,7 +125,12 @@ async function unfinishedChecks(scope: Scope): Promise<readonly DoctorCheck[]> {
       const journal = await readJournal(scope.store, id);
       const what = journal?.title ?? "an operation that had not begun";
       checks.push(
-        check("unfinished", "warning", `${what} (${id}) is unfinished or under way`, "Run: backout recover"),
+        check(
+          "unfinished",
+          "warning",
+          `${what} (${id}) is unfinished or under way`,
+          "Run `backout recover`.",
+        ),
       );
     } catch (error) {
       checks.push(check("unfinished", "problem", messageOf(error), "It needs a person."));
@@ -134,11 +143,12 @@ function spaceCheck(scope: Scope): DoctorCheck {
   const free = scope.store.freeBytes();
   if (free === null) return check("space", "ok", "the storage has no limit that can be read");
   const mib = Math.floor(free / 1024 / 1024);
-  if (free >= LOW_SPACE) return check("space", "ok", `${mib} MiB are free`);
+  const amount = mib < 1024 ? `${mib} MiB` : `${(mib / 1024).toFixed(1)} GiB`;
+  if (free >= LOW_SPACE) return check("space", "ok", `${amount} free`);
   return check(
     "space",
     "warning",
-    `${mib} MiB are free: a rollback still works, a restore may not`,
+    `${amount} free: a rollback still works, a restore may not`,
     "Make room.",
   );
 }
@@ -164,7 +174,11 @@ async function backupChecks(scope: Scope, index: RepositoryIndex): Promise<reado
   }
   if (missing.length === 0 && damaged.length === 0) {
     return [
-      check("backups", "ok", `${names.size} backups; every rolled back version has those that it needs`),
+      check(
+        "backups",
+        "ok",
+        `${counted(names.size, "backup")}; every rolled back version has those that it needs`,
+      ),
     ];
   }
   return [

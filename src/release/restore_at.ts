@@ -108,7 +108,9 @@ async function inspectAt(
       throw new RollbackError(first, { hint: "Restore it, then roll it back as it was.", context: { at } });
     }
     throw new RollbackAlreadyRolledBackError(`Nothing was taken out, yanked or repointed since ${at}`, {
-      hint: "See `backout history`.",
+      hint: Date.parse(at) > Date.now()
+        ? "That time has not come yet: give the time to go back to."
+        : "See `backout history`.",
       context: { at },
     });
   }

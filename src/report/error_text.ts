@@ -7,11 +7,14 @@ import { visible, visibleLines } from "#/report/visible.ts";
 
 const DEEPEST_CAUSE = 8;
 
+/** Changes a hint before it is shown, for example so that its commands name the repository. */
+export type HintEditor = (hint: string) => string;
+
 /** The parts of an error that reports carry. Anything that is not ours is an `internal` error with exit code 49. */
-export function toReportError(error: unknown): ReportError {
+export function toReportError(error: unknown, editHint: HintEditor = (hint) => hint): ReportError {
   if (error instanceof RollbackError) {
     const { code, kind, message, hint, context } = error;
-    return { code, kind, message, hint: hint ?? null, context };
+    return { code, kind, message, hint: hint === undefined ? null : editHint(hint), context };
   }
   return {
     code: ExitCode.rollback,
@@ -23,14 +26,18 @@ export function toReportError(error: unknown): ReportError {
 }
 
 /** `{"error": {code, kind, message, hint, context}}`: the one document that a failure without a report prints. */
-export function errorToJson(error: unknown): JsonObject {
-  const { code, kind, message, hint, context } = toReportError(error);
+export function errorToJson(error: unknown, editHint?: HintEditor): JsonObject {
+  const { code, kind, message, hint, context } = toReportError(error, editHint);
   return { error: { code, kind, message, hint, context } };
 }
 
 /** What failed and what to do. `verbose` adds facts, the chain of causes and the stack. */
-export function renderError(error: unknown, style: Styler, options: { readonly verbose: boolean }): string {
-  const { code, kind, message, hint, context } = toReportError(error);
+export function renderError(
+  error: unknown,
+  style: Styler,
+  options: { readonly verbose: boolean; readonly editHint?: HintEditor },
+): string {
+  const { code, kind, message, hint, context } = toReportError(error, options.editHint);
   const lines = [`${style.red(style.bold("Error:"))} ${visibleLines(message)}`];
   if (hint !== null) lines.push(`${style.cyan("  Hint:")} ${visibleLines(hint)}`);
   if (!options.verbose) return lines.join("\n") + "\n";

@@ -5,7 +5,7 @@
 import type { OperationEvent } from "#/report/model.ts";
 import type { Printer } from "#/report/printer.ts";
 import { formatBytes } from "#/report/units.ts";
-import { truncate, visible } from "#/report/visible.ts";
+import { displayWidth, truncate, visible } from "#/report/visible.ts";
 
 /** What is known about the work that is going on. */
 export interface ProgressState {
@@ -33,6 +33,8 @@ export const initialProgress: ProgressState = {
 const REDRAW_MS = 100;
 const LINE_MS = 5000;
 const BAR_WIDTH = 20;
+/** Columns that the bar and the beginning of its text keep. */
+const NARROWEST_HEAD = 36;
 
 /** The state after an event; the same object where the event changes nothing. */
 export function nextProgress(state: ProgressState, event: OperationEvent): ProgressState {
@@ -75,16 +77,27 @@ export function renderProgress(state: ProgressState, width: number): string {
   const room = Math.min(BAR_WIDTH, Math.floor(width / 3));
   const filled = Math.floor(fraction * room);
   const bar = `[${"█".repeat(filled)}${"░".repeat(room - filled)}]`;
-  return truncate(`${bar} ${text}`, width);
+  return fitted(`${bar} ${headText(state)}`, withinText(state), width);
+}
+
+/** How far it is matters more than the end of a long description. */
+function fitted(head: string, tail: string, width: number): string {
+  const room = width - displayWidth(tail);
+  if (room < NARROWEST_HEAD || displayWidth(head) <= room) return truncate(head + tail, width);
+  return truncate(head, room) + tail;
 }
 
 /** The same without a bar, for logs: `60% (3/5) Move 3 artifacts, 1.2 GiB of 2 GiB`. */
 export function progressText(state: ProgressState): string {
   if (state.waiting !== undefined) return `Waiting for the lock: held by ${visible(state.waiting)}`;
+  return headText(state) + withinText(state);
+}
+
+function headText(state: ProgressState): string {
   const fraction = progressFraction(state);
   const percent = fraction === undefined ? "" : `${Math.floor(fraction * 100)}% `;
   const steps = state.steps > 0 ? `(${state.step}/${state.steps}) ` : "";
-  return percent + steps + visible(state.description) + withinText(state);
+  return percent + steps + visible(state.description);
 }
 
 function progressFraction(state: ProgressState): number | undefined {

@@ -1,4 +1,5 @@
 /** The text report: everything an operation did, for a file or a reader with time. */
+import { ExitCode } from "#/core/errors.ts";
 import type { OperationReport, RuleResult, StepReport, VerificationResult } from "#/report/model.ts";
 import type { Styler } from "#/report/style.ts";
 import { count, formatBytes, formatDuration } from "#/report/units.ts";
@@ -71,11 +72,35 @@ function paintStatus(report: OperationReport, style: Styler): string {
 
 function preflight(report: OperationReport, style: Styler): Lines {
   return [
-    verdict(report.version_exists, "version exists", style),
-    verdict(report.policy_passed, `policy (${report.policy_mode})`, style),
-    verdict(report.dependencies_satisfied, "dependencies satisfied", style),
+    preflightLine(report, report.version_exists, "version exists", ExitCode.notFound, style),
+    preflightLine(
+      report,
+      report.policy_passed,
+      `policy (${report.policy_mode})`,
+      ExitCode.policyViolation,
+      style,
+    ),
+    preflightLine(
+      report,
+      report.dependencies_satisfied,
+      "dependencies satisfied",
+      ExitCode.dependency,
+      style,
+    ),
     ...report.policy.map((rule) => ruleLine(rule, style)),
   ];
+}
+
+/** A check that was never reached (a lock, no permission, …) has not failed: only `failure` says that it did. */
+function preflightLine(
+  report: OperationReport,
+  passed: boolean,
+  what: string,
+  failure: ExitCode,
+  style: Styler,
+): string {
+  const reached = passed || report.policy.length > 0 || report.exit_code === failure;
+  return reached ? verdict(passed, what, style) : `  ${style.dim("[----]")} ${what}: not looked at`;
 }
 
 function verdict(passed: boolean, what: string, style: Styler): string {

@@ -64,6 +64,8 @@ export function stateAfterFailure(report: OperationReport): string | undefined {
     case "refused":
       return "Nothing was changed.";
     case "taken_back":
+      // A stop between steps says so itself.
+      if (/nothing was changed/i.test(report.error?.message ?? "")) return undefined;
       return "It was taken back: the state is as before.";
     case "needs_person":
       return "The operation is unfinished and needs a person.";

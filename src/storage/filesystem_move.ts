@@ -19,7 +19,7 @@ import {
   permissionBits,
 } from "./filesystem_tree.ts";
 import { removeIfThere } from "./filesystem_write.ts";
-import type { BatchOptions, ObjectStat } from "./object_store.ts";
+import type { BatchOptions } from "./object_store.ts";
 
 export interface RelocateOptions extends BatchOptions {
   /** Remove the source folders that became empty. */

@@ -5,7 +5,7 @@ import type { HolderState, LockHolder, LockRequest } from "./lock.ts";
 /** The refusal, with what to do next. */
 export function lockedError(holder: LockHolder, state: HolderState, request: LockRequest): LockedError {
   const age = ageOf(holder.since, request.now());
-  return new LockedError(`Cannot start ${request.operation}: locked by ${describeHolder(holder, age)}`, {
+  return new LockedError(`Cannot ${request.operation}: locked by ${describeHolder(holder, age)}`, {
     hint: hintFor(state, request.timeoutMs),
     context: { holder: { ...holder }, state, waited_ms: request.timeoutMs },
   });

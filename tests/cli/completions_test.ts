@@ -57,5 +57,5 @@ Deno.test("completions: zsh and fish name every command and option", async () =>
 Deno.test("completions: another shell is wrong usage", async () => {
   const { code, stderr } = await runCli(["completions", "tcsh"]);
   assert.equal(code, 2);
-  assert.match(stderr, /Allowed choices are bash, zsh, fish/);
+  assert.match(stderr, /choose bash, zsh or fish/);
 });

@@ -6,6 +6,7 @@ import { withTempDir } from "../support/temp.ts";
 interface Wrong {
   readonly args: readonly string[];
   readonly message: string;
+  /** With CWD for the working folder. */
   readonly hint: string;
 }
 
@@ -64,7 +65,7 @@ const wrong: readonly Wrong[] = [
   },
   {
     args: ["release", "rollback", "-rf", "-r"],
-    message: "Option '-r, --repository <location>' argument missing",
+    message: "--repository needs a value",
     hint: "See `backout release rollback --help`.",
   },
   {
@@ -79,23 +80,22 @@ const wrong: readonly Wrong[] = [
   },
   {
     args: ["release", "yank", "v1"],
-    message: "Required option '--reason <text>' not specified",
+    message: "--reason is needed",
     hint: "See `backout release yank --help`.",
   },
   {
     args: ["release", "mark", "v1", "ugly", "--reason", "x"],
-    message: "Command-argument value 'ugly' is invalid for argument 'verdict'. Allowed choices are good, bad",
+    message: 'Cannot use "ugly" as verdict: choose good or bad',
     hint: "See `backout release mark --help`.",
   },
   {
     args: ["release", "rollback", "v1", "--type", "half"],
-    message:
-      "Option '--type <type>' argument 'half' is invalid. Allowed choices are full, artifacts_only, index_only",
+    message: 'Cannot use "half" as --type: choose full, artifacts_only or index_only',
     hint: "See `backout release rollback --help`.",
   },
   {
     args: ["-o", "yaml", "status"],
-    message: "Option '-o, --output <format>' argument 'yaml' is invalid. Allowed choices are text, json",
+    message: 'Cannot use "yaml" as --output: choose text or json',
     hint: "See `backout status --help`.",
   },
   {
@@ -111,7 +111,7 @@ const wrong: readonly Wrong[] = [
   {
     args: ["release", "rollback", "-r", "x"],
     message: "No version was named to roll back",
-    hint: "Give a version (`backout release list` shows them), or --to VERSION.",
+    hint: "Give a version (`backout release list -r CWD/x` shows them), or --to VERSION.",
   },
   {
     args: ["release", "rollback", "v1", "--version", "v2", "-r", "x"],
@@ -156,7 +156,7 @@ const wrong: readonly Wrong[] = [
   {
     args: ["release", "restore", "-r", "x"],
     message: "Nothing was named to restore",
-    hint: "Give a rollback id or a version (`backout backup list` shows them), or --at TIME.",
+    hint: "Give a rollback id or a version (`backout backup list -r CWD/x` shows them), or --at TIME.",
   },
   {
     args: ["release", "restore", "v1", "--exact", "-r", "x"],
@@ -185,9 +185,10 @@ const wrong: readonly Wrong[] = [
   },
 ];
 
-for (const { args, message, hint } of wrong) {
+for (const { args, message, hint: pattern } of wrong) {
   Deno.test(`usage: ${args.join(" ")}`, async () => {
     await withTempDir(async (cwd) => {
+      const hint = pattern.replaceAll("CWD", cwd);
       const text = await runCli(args, { cwd });
       assert.equal(text.stderr, `Error: ${message}\n${hint === "" ? "" : `  Hint: ${hint}\n`}`);
       assert.equal(text.stdout, "");

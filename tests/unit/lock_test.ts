@@ -79,7 +79,7 @@ Deno.test("a held lock is refused with who, since when, what, why, and what to d
       assert.ok(error instanceof LockedError);
       assert.equal(
         error.message,
-        `Cannot start publish v9: locked by rollback v1.0.2 by alice@${ME.host} (pid ${Deno.pid}) ` +
+        `Cannot publish v9: locked by rollback v1.0.2 by alice@${ME.host} (pid ${Deno.pid}) ` +
           "since 2026-01-02T03:00:05.000Z (4 min ago), reason: bad build",
       );
       assert.match(error.hint ?? "", /--lock-timeout/);

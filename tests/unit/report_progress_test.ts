@@ -55,6 +55,16 @@ Deno.test("a total of nothing, or more done than there was, stays in bounds", ()
   assert.match(renderProgress(after(bytes(9, 4)), 60), /^\[█{20}\] 100% /);
 });
 
+Deno.test("where the line is short, the description is cut and not how far it is", () => {
+  const state = after(
+    { ...step(1, 2), description: "copy 4 artifacts of v1.1.0 back, and verify them" } as OperationEvent,
+    bytes(1, 4),
+  );
+  const text = renderProgress(state, 60);
+  assert.match(text, /^\[█+░+\] 12% \(1\/2\) copy .*…, 1 B of 4 B$/);
+  assert.equal([...text].length, 60);
+});
+
 Deno.test("it fits every width", () => {
   for (let width = 0; width <= 60; width++) {
     assert.ok([...renderProgress(after(step(2), bytes(1, 3)), width)].length <= width);

@@ -103,14 +103,14 @@ Deno.test("a table gives way from its widest column and lets no control characte
   assert.match(lines[1]!, /^a\\e\[31m {2}x+…$/);
 });
 
-Deno.test("a table never cuts names and numbers, even where the line gets too long", () => {
+Deno.test("a table too wide for the terminal gives names a line of their own and cuts no number", () => {
   const id = "v1.0.2-20260304_050607-8e9f0a1b";
   const text = renderTable([["ID", "REASON", "SIZE"], [id, "broken login", "586.9 KiB"]], {
     style: plainStyle,
     width: 40,
     right: [2],
   });
-  assert.match(text, new RegExp(`^${id}  broken …  586\\.9 KiB$`, "m"));
+  assert.equal(text, `ID\n  REASON             SIZE\n${id}\n  broken login  586.9 KiB\n`);
 });
 
 Deno.test("a painted cell is aligned as if it were plain", () => {

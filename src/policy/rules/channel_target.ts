@@ -8,10 +8,10 @@ export const channelTarget: Rule = {
   appliesTo: (facts) => facts.operation === "rollback",
   check: (facts) => {
     const stuck = facts.stuck_channels.map(({ channel, candidates }): Finding => ({
-      reason: `channel ${channel} named no other version that is active and not bad`,
+      reason: `channel ${channel} has no earlier version to go back to that is active and not bad`,
       hint: candidates.length === 0
-        ? "No active release is left; with --force the channel is removed."
-        : `Choose with --channel-to: ${candidates.slice(0, 5).join(", ")}`,
+        ? "No active release is left for it; going on removes the channel. Publish or restore one first."
+        : `Choose one with --channel-to: ${candidates.slice(0, 5).join(", ")}.`,
     }));
     if (facts.bad_channel_target === null) return stuck;
     return [...stuck, {

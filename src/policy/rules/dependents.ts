@@ -10,6 +10,6 @@ export const dependents: Rule = {
   check: (facts) =>
     facts.dependents.map(({ version, needs }) => ({
       reason: `${version} depends on ${needs.join(", ")}`,
-      hint: `Roll back ${version} first, or both at once with --to.`,
+      hint: `Roll back ${version} first, or everything newer than an older release with --to.`,
     })),
 };
