@@ -100,18 +100,29 @@ async function run(work: Work, printer: Printer): Promise<number> {
   const watch = watchProcess(printer);
   try {
     if (work.publish !== undefined) {
-      const report = await publishRelease({ ...work.publish, ...watch.options });
+      const report = placed(await publishRelease({ ...work.publish, ...watch.options }));
       show(report, printer);
       if (report.exit_code !== ExitCode.done) return report.exit_code;
     }
     if (work.rollback === undefined) return ExitCode.done;
-    const report = await rollbackRelease({ ...work.rollback, ...watch.options });
+    const report = placed(await rollbackRelease({ ...work.rollback, ...watch.options }));
     const written = writeReports(report, work, printer);
     show(report, printer);
     return report.exit_code === ExitCode.done && !written ? ExitCode.manifest : report.exit_code;
   } finally {
     watch.stop();
   }
+}
+
+/** The way back as a command that can be pasted. */
+function placed(report: OperationReport): OperationReport {
+  return report.undo === null
+    ? report
+    : { ...report, undo: `${report.undo} -r ${quoted(report.repository_location)}` };
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function parseFlags(argv: readonly string[]) {

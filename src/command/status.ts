@@ -18,6 +18,8 @@ export const command: Command = {
   },
 };
 
+const UNKNOWN = "unknown: this user may not read backout's own folders; run it as the repository's owner";
+
 function textOf(view: StatusView): string {
   const now = new Date();
   const channels = Object.entries(view.channels).map(([name, version]) => `${name} → ${version}`);
@@ -27,8 +29,8 @@ function textOf(view: StatusView): string {
     ["Index", `serial ${view.serial}, last written ${timeAndAge(view.last_updated, now)}`],
     ["Releases", `${view.releases} published, ${view.rolled_back} rolled back`],
     ["Channels", channels.length === 0 ? "none" : channels.join(", ")],
-    ["Backups", String(view.backups)],
-    ["Lock", view.lock === null ? "free" : describeLock(view.lock, now)],
+    ["Backups", view.backups === null ? UNKNOWN : String(view.backups)],
+    ["Lock", view.lock === null ? (view.closed ? UNKNOWN : "free") : describeLock(view.lock, now)],
     ...view.unfinished.map((one): readonly [string, string] => [
       "Unfinished",
       `${one.operation} ${one.id}, ${
@@ -37,7 +39,9 @@ function textOf(view: StatusView): string {
     ]),
     [
       "Last operation",
-      last === null ? "none" : `${last.summary} (${last.status}, ${timeAndAge(last.finished_at, now)})`,
+      last === null
+        ? (view.closed ? UNKNOWN : "none")
+        : `${last.summary} (${last.status}, ${timeAndAge(last.finished_at, now)})`,
     ],
     ["Free space", view.free_bytes === null ? undefined : formatBytes(view.free_bytes)],
   ]);

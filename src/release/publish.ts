@@ -8,7 +8,7 @@ import {
 import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
 import { isTolerant } from "#/release/scope.ts";
-import { readReleaseFolder, type SourceFile } from "#/release/source_folder.ts";
+import { readReleaseFolder, refuseOwnFolder, type SourceFile } from "#/release/source_folder.ts";
 import { formatBytes } from "#/report/units.ts";
 import { backupPathProblem } from "#/repository/backup_folder.ts";
 import { canBeNamed, pointedAt } from "#/repository/channel_target.ts";
@@ -60,6 +60,11 @@ export function publishDefinition(options: PublishOptions): Definition<PublishVi
     });
   }
   for (const needed of options.dependsOn ?? []) assertVersion(needed);
+  if (options.dependsOn?.includes(options.version)) {
+    throw new UsageError(`${options.version} cannot depend on itself`, {
+      hint: "Leave it out of --depends-on.",
+    });
+  }
   for (const channel of options.channels ?? []) assertChannelName(channel);
   const own = Object.keys(options.metadata ?? {}).find((key) => OWN_FIELDS.has(key) || key === "__proto__");
   if (own !== undefined) {
@@ -90,6 +95,7 @@ async function inspectPublish(
   context: BatchOptions,
 ): Promise<PublishView> {
   const state = stateOf(base.index, options.version);
+  if (store.type === "local") refuseOwnFolder(options.directory, store.location);
   const sources = await readReleaseFolder(options.directory, options.version, context);
   const files = sources.map((source) => source.record);
   const same = refuseOtherBytes(base, options.version, state, files);

@@ -66,7 +66,11 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
   const { store } = scope;
   const { index } = await existingIndex(store);
   const channels = Object.entries(index.channels ?? {}).map(([name, channel]) => [name, channel.version]);
-  const [newest] = await ifReadable(listHistoryRecords(store, 1), []);
+  const names = await ifReadable(listBackupNames(store));
+  const lock = await ifReadable(lockView(scope));
+  const unfinished = await ifReadable(unfinishedOperations(scope));
+  const newest = await ifReadable(listHistoryRecords(store, 1));
+  const last = newest?.[0];
   return {
     repository: store.location,
     repository_type: store.type,
@@ -75,20 +79,21 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
     releases: index.releases.length,
     rolled_back: index.rolled_back?.length ?? 0,
     channels: Object.fromEntries(channels),
-    backups: (await ifReadable(listBackupNames(store), [])).length,
-    lock: await ifReadable(lockView(scope), null),
-    unfinished: await ifReadable(unfinishedOperations(scope), []),
-    last_operation: newest === undefined ? null : toEntry(newest),
+    closed: [names, lock, unfinished, newest].includes(undefined),
+    backups: names?.length ?? null,
+    lock: lock ?? null,
+    unfinished: unfinished ?? [],
+    last_operation: last === undefined ? null : toEntry(last),
     free_bytes: store.freeBytes(),
   };
 }
 
-/** The state folders are closed to other users than the owner: they see the index, and that nothing more is known. */
-async function ifReadable<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+/** Undefined where the state folders are closed to this user: only their owner sees more than the index. */
+async function ifReadable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof StorageError && error.kind === "permission") return otherwise;
+    if (error instanceof StorageError && error.kind === "permission") return undefined;
     throw error;
   }
 }

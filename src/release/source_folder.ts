@@ -43,6 +43,35 @@ export async function readReleaseFolder(
   }));
 }
 
+/**
+ * A repository is not a release of itself: its index, backups and log would be published.
+ * @throws {UsageError} when the folder is the repository, or holds it, or is one of backout's own folders in it
+ */
+export function refuseOwnFolder(directory: string, repository: string): void {
+  const source = realPath(directory);
+  const root = realPath(repository);
+  if (source === undefined || root === undefined) return;
+  const holds = root === source || root.startsWith(source === "/" ? "/" : `${source}/`);
+  const isOwn = /^\/(\.backout|\.rollback-backups)(\/|$)/.test(source.slice(root.length)) &&
+    source.startsWith(root);
+  if (!holds && !isOwn) return;
+  throw new UsageError(
+    `Cannot publish ${quoteShort(directory)}: it ${holds ? "holds" : "belongs to"} the repository`,
+    {
+      hint: "Give the folder that holds the files of the release, and nothing else.",
+    },
+  );
+}
+
+/** Undefined where nothing is there. */
+function realPath(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return undefined; // the walk says what is wrong with it
+  }
+}
+
 function walk(root: string, below: string): string[] {
   const files: string[] = [];
   for (const entry of readFolder(join(root, below))) {

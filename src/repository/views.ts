@@ -120,6 +120,8 @@ export interface LockView {
 }
 
 export interface StatusView {
+  /** True when this user may not read backout's own folders: what is in them is shown as null or empty. */
+  readonly closed: boolean;
   readonly repository: string;
   readonly repository_type: "local" | "s3" | "gcs";
   readonly serial: number;
@@ -127,7 +129,8 @@ export interface StatusView {
   readonly releases: number;
   readonly rolled_back: number;
   readonly channels: { readonly [name: string]: string };
-  readonly backups: number;
+  /** Null when unknown. */
+  readonly backups: number | null;
   readonly lock: LockView | null;
   readonly unfinished: readonly {
     readonly id: string;

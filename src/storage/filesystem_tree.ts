@@ -271,7 +271,8 @@ export function temporaryBeside(path: string, token: string): string {
   return join(dirname(path), `.${basename(path).slice(0, 200)}.${token}.tmp`);
 }
 
-function statFollowing(path: string): Deno.FileInfo | undefined {
+/** What a path is, through symlinks; undefined when nothing is there. */
+export function statFollowing(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { UsageError } from "#/core/errors.ts";
 import { FilesystemLock } from "./filesystem_lock.ts";
 import { FilesystemStore } from "./filesystem.ts";
+import { statFollowing } from "./filesystem_tree.ts";
 import type { ScopeLock } from "./lock.ts";
 import { type Location, parseLocation } from "./location.ts";
 import type { ObjectStore } from "./object_store.ts";
@@ -12,11 +13,13 @@ export interface StoreOptions {
   readonly stateDir?: string | undefined;
 }
 
-/** Opens the storage at a location. Nothing is created or checked before the first call. @throws {UsageError} */
+/** Opens the storage at a location. Nothing is created before the first call. @throws {UsageError} */
 export function openStore(location: string, options: StoreOptions = {}): ObjectStore {
   const parsed = parseLocation(location);
   if (parsed.type !== "local") throw noDriver(parsed);
-  return new FilesystemStore(resolve(parsed.path), stateFolder(options));
+  const root = resolve(parsed.path);
+  refuseNoFolder(root);
+  return new FilesystemStore(root, stateFolder(options));
 }
 
 /** The lock of the scope at a location. @throws {UsageError} */
@@ -24,6 +27,14 @@ export function openLock(location: string, options: StoreOptions = {}): ScopeLoc
   const parsed = parseLocation(location);
   if (parsed.type !== "local") throw noDriver(parsed);
   return new FilesystemLock(resolve(parsed.path), stateFolder(options));
+}
+
+function refuseNoFolder(root: string): void {
+  const info = statFollowing(root);
+  if (info === undefined || info.isDirectory) return;
+  throw new UsageError(`Cannot use ${root} as a repository: it is not a folder`, {
+    hint: "Give the folder that holds index.json, or a new folder to publish into.",
+  });
 }
 
 function stateFolder(options: StoreOptions): string | undefined {

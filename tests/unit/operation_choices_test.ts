@@ -1,7 +1,7 @@
 /** Choices that force and names open up. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { deleteBackup, publishRelease, restoreRelease, rollbackRelease } from "#/mod.ts";
+import { deleteBackup, publishRelease, repositoryStatus, restoreRelease, rollbackRelease } from "#/mod.ts";
 import { withTempDir } from "../support/temp.ts";
 
 function releaseFolder(cwd: string, text: string): string {
@@ -41,5 +41,39 @@ Deno.test("an older backup that is named restores a version whose newest backup 
     const restored = await restoreRelease({ repository, target: older });
     assert.equal(restored.exit_code, 0, restored.summary);
     assert.equal(Deno.readTextFileSync(join(repository, "v1/app")), "one");
+  });
+});
+
+Deno.test("a repository is not published into itself, and a release does not depend on itself", async () => {
+  await withTempDir(async (cwd) => {
+    const repository = join(cwd, "r");
+    const directory = releaseFolder(cwd, "one");
+    await assert.rejects(publishRelease({ repository, version: "v1", directory, dependsOn: ["v1"] }), {
+      code: 2,
+    });
+    assert.equal((await publishRelease({ repository, version: "v1", directory })).exit_code, 0);
+    for (const folder of [repository, cwd, join(repository, ".backout"), join(repository, "v1/..")]) {
+      await assert.rejects(
+        publishRelease({ repository, version: "v2", directory: folder }),
+        { code: 2 },
+        folder,
+      );
+    }
+    const incoming = join(repository, "incoming");
+    Deno.mkdirSync(incoming);
+    Deno.writeTextFileSync(join(incoming, "app"), "two");
+    assert.equal((await publishRelease({ repository, version: "v2", directory: incoming })).exit_code, 0);
+  });
+});
+
+Deno.test("a repository path that is a file is refused before anything is done", async () => {
+  await withTempDir(async (cwd) => {
+    const repository = join(cwd, "file");
+    Deno.writeTextFileSync(repository, "");
+    await assert.rejects(rollbackRelease({ repository, version: "v1" }), {
+      code: 2,
+      message: /it is not a folder/,
+    });
+    await assert.rejects(repositoryStatus({ repository }), { code: 2 });
   });
 });
