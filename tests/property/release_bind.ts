@@ -41,12 +41,15 @@ export function bind(world: BoundTo, model: Model, op: Op): Bound {
       const otherBytes = op.otherBytes &&
         (model.stones[op.version] ?? model.releases.find((it) => it.version === op.version)) !== undefined;
       const directory = `${folder}/${otherBytes ? "other" : "same"}/${op.version}`;
+      const { dependsOn: wanted, ...rest } = op;
+      // A release that depends on itself is wrong usage, which is not an outcome of the model.
+      const needs = wanted === undefined || wanted === op.version ? {} : { dependsOn: wanted };
       const more = {
         ...(op.channel === undefined ? {} : { channels: [op.channel] }),
-        ...(op.dependsOn === undefined ? {} : { dependsOn: [op.dependsOn] }),
+        ...(needs.dependsOn === undefined ? {} : { dependsOn: [needs.dependsOn] }),
       };
       return {
-        answer: publish(model, { ...op, otherBytes }, tick),
+        answer: publish(model, { ...rest, ...needs, otherBytes }, tick),
         run: (dryRun) => backout.publishRelease({ ...base, ...more, dryRun, version: op.version, directory }),
       };
     }
