@@ -61,11 +61,16 @@ export function invertChanges(
 /** True when the index already is as the changes want it. */
 export function changesHold(index: RepositoryIndex, changes: readonly IndexChange[]): boolean {
   try {
-    return JSON.stringify(applyChanges(index, changes)) === JSON.stringify(index);
+    return isEqual(JSON.stringify(applyChanges(index, changes)), JSON.stringify(index));
   } catch (error) {
     if (error instanceof ImpossibleChange) return false;
     throw error;
   }
+}
+
+/** Whoever edited the index by hand may have written `1.0` as `1`: that is no other value. */
+function isEqual(wanted: string, found: string): boolean {
+  return wanted === found || JSON.stringify(JSON.parse(wanted)) === JSON.stringify(JSON.parse(found));
 }
 
 function applyChange(index: RepositoryIndex, change: IndexChange): RepositoryIndex {

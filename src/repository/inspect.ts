@@ -105,20 +105,24 @@ async function inspectArtifacts(
   records: ReadonlyMap<string, FileRecord>,
 ): Promise<readonly ArtifactView[]> {
   const stats = await statSafely(store, version, paths);
-  return paths.map((path, i) => artifactView(path, stats[i], records.get(path), store));
+  const denied = new Map<string, string | undefined>(); // the right to move a file is its folder's
+  return paths.map((path, i) => {
+    const folder = path.slice(0, path.lastIndexOf("/") + 1);
+    if (!denied.has(folder)) denied.set(folder, store.writeProblem(path));
+    return artifactView(path, stats[i], records.get(path), denied.get(folder));
+  });
 }
 
 function artifactView(
   path: string,
   stat: ObjectStat | undefined,
   recorded: FileRecord | undefined,
-  store: ObjectReader,
+  denied: string | undefined,
 ): ArtifactView {
   if (stat === undefined) return { path, stat, recorded, problem: `${path} is missing` };
   if (stat.kind !== "file") {
     return { path, stat: undefined, recorded, problem: `${path} is a ${kindName(stat)}, not a file` };
   }
-  const denied = store.writeProblem(path);
   if (denied !== undefined) return { path, stat, recorded, problem: `${path} cannot be moved: ${denied}` };
   if (recorded !== undefined && recorded.size !== stat.size) {
     return {

@@ -1,6 +1,7 @@
 /** Whatever is done to one or more entries of a log, `verifyAuditLog` sees it. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { type AuditEntry, entryKey, sha256Of } from "#/audit/entry.ts";
 import { type AuditVerifyRequest, verifyAuditLog } from "#/audit/verify.ts";
 import { formatJson } from "#/core/json.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { posix, win32 } from "node:path";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { backupFolderName, newOperationId, parseBackupFolderName } from "#/core/ids.ts";
 import { canonicalJson, formatJson, parseJson } from "#/core/json.ts";
 import { artifactPathProblem, isBackupId, isOperationId, versionProblem } from "#/core/safe_path.ts";

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { canonicalJson } from "#/core/json.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { withTempDir } from "../support/temp.ts";

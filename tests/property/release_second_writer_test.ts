@@ -1,6 +1,7 @@
 /** A person edits index.json while an operation runs: between any two changing calls, and in a crash and its recovery. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { canonicalJson } from "#/core/json.ts";
 import { type MutatingCall, setFaultHook } from "#/core/posix.ts";
 import { recoverRepository } from "#/mod.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { UsageError } from "#/core/errors.ts";
 import { parseConfig } from "#/config/parse.ts";
 

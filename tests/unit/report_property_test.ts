@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { displayWidth, plainStyle, renderTable, truncate, visible } from "#/report/mod.ts";
 
 const anyText = fc.string({ unit: "binary" });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { canonicalJson } from "#/core/json.ts";
 import { applyChanges, changesHold, type IndexChange, invertChanges } from "#/repository/index_change.ts";
 import { encodeIndex, parseIndex, stampIndex } from "#/repository/index_file.ts";
@@ -187,4 +188,17 @@ Deno.test("stamping and writing keep every foreign field, number and their order
     undefined,
     "a name of the index reached the prototype of all objects",
   );
+});
+
+Deno.test("changes hold although somebody wrote a number in another way", () => {
+  const written = parseIndex(
+    new TextEncoder().encode('{"releases":[{"version":"v1","artifacts":[],"score":1.0}]}'),
+  );
+  const rewritten = parseIndex(
+    new TextEncoder().encode('{"releases":[{"version":"v1","artifacts":[],"score":1}]}'),
+  );
+  const put = { change: "put_release", entry: written.releases[0]!, newer: null, older: null } as const;
+  assert.ok(changesHold(written, [put]));
+  assert.ok(changesHold(rewritten, [put]));
+  assert.ok(!changesHold(rewritten, [{ ...put, entry: { ...put.entry, score: 2 } }]));
 });

@@ -1,6 +1,7 @@
 /** The states table and the choice of a channel's target, as data. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import "../support/property_seed.ts";
 import { canBeNamed, channelTarget, pointedAt, pointedBack } from "#/repository/channel_target.ts";
 import type { Channel, ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import {
