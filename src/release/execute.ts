@@ -11,7 +11,7 @@ import * as phases from "#/operation/phases.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
 import { auditHead, record, type RecordResult } from "#/release/record.ts";
 import { completed, takenBackReport } from "#/release/report_base.ts";
-import { batch, isFull, type Scope } from "#/release/scope.ts";
+import { batch, type Scope, withReserve } from "#/release/scope.ts";
 import { assemble, type Head } from "#/release/assemble.ts";
 import { StepClock } from "#/release/step_clock.ts";
 import { loadIndex } from "#/repository/index_file.ts";
@@ -98,21 +98,18 @@ async function prepareOrDiscard(
   }
 }
 
-/** On a full disk the space that was set aside is given to the journal, once. */
+/** On a full disk the space that was set aside is given to the journal. */
 async function prepareWithReserve(
   scope: Scope,
   journal: Journal,
   preparation: phases.Preparation,
 ): Promise<void> {
+  const { store } = scope;
   const options = batch(scope, "copying");
-  try {
-    await phases.prepare(scope.store, journal, preparation, options);
-  } catch (error) {
-    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
-    await phases.discard(scope.store, journal);
-    await removeOperation(scope.store, journal.id);
-    await phases.prepare(scope.store, journal, preparation, options);
-  }
+  await withReserve(scope, () => phases.prepare(store, journal, preparation, options), async () => {
+    await phases.discard(store, journal);
+    await removeOperation(store, journal.id);
+  });
 }
 
 async function discardOrExplain(scope: Scope, journal: Journal, cause: unknown): Promise<void> {
@@ -124,7 +121,7 @@ async function discardOrExplain(scope: Scope, journal: Journal, cause: unknown):
     await removeOperation(scope.store, journal.id);
   } catch (error) {
     throw new UnfinishedOperationError(
-      `Could not ${journal.title} (${messageOf(cause)}), and what was prepared could not be removed: ${
+      `The ${journal.title} failed (${messageOf(cause)}), and what was prepared could not be removed: ${
         messageOf(error)
       }`,
       {
@@ -193,12 +190,7 @@ async function finishWithReserve(
   steps: StepClock,
 ): Promise<readonly string[]> {
   const onStep = (step: RepositoryStep) => steps.beginStep(step);
-  try {
-    return await phases.finish(scope.store, journal, onStep);
-  } catch (error) {
-    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
-    return await phases.finish(scope.store, journal, onStep);
-  }
+  return await withReserve(scope, () => phases.finish(scope.store, journal, onStep));
 }
 
 async function compensateOrExplain(

@@ -1,5 +1,6 @@
 /** How an operation that could not be done is reported. */
-import { InterruptedError, RollbackError } from "#/core/errors.ts";
+import { InterruptedError, RollbackBackupError, RollbackDryRunError, RollbackError } from "#/core/errors.ts";
+import type { Definition } from "#/release/definition.ts";
 import { NO_INTENTIONS, NOTHING_HAPPENED, toError } from "#/release/report_base.ts";
 import { type Scope, stopReason } from "#/release/scope.ts";
 import type { OperationReport } from "#/report/model.ts";
@@ -30,4 +31,29 @@ export function asStop(error: unknown, scope: Scope): unknown {
 
 function isAbort(error: RollbackError, scope: Scope): boolean {
   return error.cause !== undefined && error.cause === scope.signal?.reason;
+}
+
+type Titled = Pick<Definition, "operation" | "title">;
+
+/** The refusal of an operation whose execution would fail. */
+export function cannotStart(definition: Titled, problems: readonly string[]): RollbackBackupError {
+  return new RollbackBackupError(`Cannot ${definition.title}: ${problems.join("; ")}`, {
+    hint: `Nothing was touched. ${mendHint(definition)}`,
+    context: { problems },
+  });
+}
+
+/** The same, found by a dry run. */
+export function wouldFail(definition: Titled, problems: readonly string[]): RollbackDryRunError {
+  return new RollbackDryRunError(`A real run would fail: ${problems.join("; ")}`, {
+    hint: mendHint(definition),
+    context: { problems },
+  });
+}
+
+/** Only a rollback can skip what is damaged. */
+function mendHint({ operation }: Titled): string {
+  const skip =
+    " What is damaged or missing can be skipped with --policy lenient, or with --force and --reason.";
+  return `Mend this first.${operation === "rollback" ? skip : ""}`;
 }

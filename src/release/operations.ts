@@ -6,7 +6,7 @@ import { channelRollbackChange, channelSetChange } from "#/release/channel.ts";
 import type { RunOptions } from "#/release/decide.ts";
 import type { Definition } from "#/release/definition.ts";
 import { type IndexOnlyChange, indexOnlyDefinition } from "#/release/index_only_change.ts";
-import { missingBackupChange } from "#/release/missing_backup.ts";
+import { namedBackupChange } from "#/release/named_backup.ts";
 import { writeOutputFiles } from "#/release/output_files.ts";
 import { runOperation } from "#/release/pipeline.ts";
 import { publishDefinition } from "#/release/publish.ts";
@@ -237,5 +237,5 @@ async function changeBackup(
   options: BackupChangeOptions,
   make: (backup: string) => IndexOnlyChange,
 ): Promise<OperationReport> {
-  return await changeIndex(await missingBackupChange(options, make), options);
+  return await changeIndex(await namedBackupChange(options, make), options);
 }

@@ -2,15 +2,15 @@
  * The one way that anything on a repository changes: inspect → policy → plan → execute (→ verify) → record.
  * A dry run is the same path, stopped before execute.
  */
-import { ExitCode, messageOf, RollbackDryRunError, UsageError } from "#/core/errors.ts";
+import { ExitCode, messageOf, UsageError } from "#/core/errors.ts";
 import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
 import { acquire } from "#/release/acquire.ts";
 import { decide, type EntriesThatDiffer, type RunOptions, type RunState } from "#/release/decide.ts";
 import type { Definition } from "#/release/definition.ts";
 import { execute } from "#/release/execute.ts";
-import { asStop, failed } from "#/release/failure.ts";
-import { cannotStart, noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
+import { asStop, cannotStart, failed, wouldFail } from "#/release/failure.ts";
+import { noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
 import { baseReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
@@ -93,11 +93,7 @@ async function dryRun<V extends RepositoryView>(
   const warnings = [...state.report.warnings, ...notes];
   if (problems.length > 0) {
     state.report = { ...state.report, warnings };
-    throw new RollbackDryRunError(`A real run would fail: ${problems.join("; ")}`, {
-      hint:
-        "Mend this first. What is damaged or missing can be skipped with --policy lenient, or with --force and --reason.",
-      context: { problems },
-    });
+    throw wouldFail(definition, problems);
   }
   const report: OperationReport = { ...state.report, warnings, status: "dry_run", exit_code: ExitCode.done };
   const { channels_moved, artifacts_kept } = report; // these stay as intentions, like the lists of what would be removed

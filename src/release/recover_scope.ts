@@ -1,18 +1,10 @@
 /** Recovery of a repository before anything else is done to it, with its history and audit. */
 import { loadSigner, type Signer } from "#/audit/sign.ts";
-import {
-  ExitCode,
-  RollbackAtomicError,
-  RollbackBackupError,
-  UnfinishedOperationError,
-  UsageError,
-} from "#/core/errors.ts";
+import { ExitCode, RollbackAtomicError, UnfinishedOperationError, UsageError } from "#/core/errors.ts";
 import { recoverUnfinished, type Recovery } from "#/operation/recover.ts";
-import type { Definition } from "#/release/definition.ts";
 import { record } from "#/release/record.ts";
 import { takenBackReport } from "#/release/report_base.ts";
 import type { Scope } from "#/release/scope.ts";
-import type { RepositoryView } from "#/repository/inspect.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { OperationReport } from "#/report/model.ts";
 import type { LockHolder } from "#/storage/lock.ts";
@@ -108,17 +100,4 @@ export function recoverySentence(recovery: Recovery): string {
   return recovery.direction === "forward"
     ? `The interrupted ${recovery.title} was finished first`
     : `The interrupted ${recovery.title} was taken back first; all was as before`;
-}
-
-/** The refusal of an operation whose execution would fail. */
-export function cannotStart<V extends RepositoryView>(
-  definition: Definition<V>,
-  problems: readonly string[],
-): RollbackBackupError {
-  const skip =
-    " What is damaged or missing can be skipped with --policy lenient, or with --force and --reason.";
-  return new RollbackBackupError(`Cannot ${definition.title}: ${problems.join("; ")}`, {
-    hint: `Nothing was touched. Mend this first.${definition.operation === "rollback" ? skip : ""}`,
-    context: { problems },
-  });
 }

@@ -87,13 +87,31 @@ export function isTolerant(options: ChangeOptions): boolean {
 }
 
 /** True for an error that says that no space is left. */
-export function isFull(error: unknown): boolean {
+function isFull(error: unknown): boolean {
   return error instanceof RollbackError &&
     (error.context.errno === "ENOSPC" || error.context.errno === "EDQUOT");
 }
 
 /**
- * Takes the lock of the scope. On a full disk the space that was set aside is given to it.
+ * Does the work. On a full disk the space that was set aside is given up, and the work is done again, once.
+ * @param cleanUp removes what the first try left, where the work cannot simply be repeated
+ */
+export async function withReserve<T>(
+  { store }: Pick<Scope, "store">,
+  work: () => Promise<T>,
+  cleanUp: () => Promise<void> = () => Promise.resolve(),
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFull(error) || !await store.releaseReserve()) throw error;
+    await cleanUp();
+    return await work();
+  }
+}
+
+/**
+ * Takes the lock of the scope.
  * @throws {LockedError}
  */
 export async function acquireLock(
@@ -143,12 +161,7 @@ async function takeLock(
         holder: `${holder.by}@${holder.host}`,
       }),
   };
-  try {
-    return await scope.lock.acquire(request);
-  } catch (error) {
-    if (!isFull(error) || !await scope.store.releaseReserve()) throw error;
-    return await scope.lock.acquire(request);
-  }
+  return await withReserve(scope, () => scope.lock.acquire(request));
 }
 
 /** Seconds since a `performance.now()`, to the millisecond. */

@@ -6,7 +6,7 @@ import { findBackup } from "#/repository/backup_folder.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { BackupChangeOptions } from "#/repository/options.ts";
 
-export async function missingBackupChange(
+export async function namedBackupChange(
   options: BackupChangeOptions,
   make: (backup: string) => IndexOnlyChange,
 ): Promise<IndexOnlyChange> {
