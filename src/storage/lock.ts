@@ -41,8 +41,12 @@ export interface LockRequest {
 
 export interface HeldLock extends AsyncDisposable {
   readonly holder: LockHolder;
-  /** The dead holder this lock was taken from, undefined when it was free. */
+  /** The holder this lock was taken from, undefined when it was free. */
   readonly takenFrom: LockHolder | undefined;
+  /** False where that holder may only be slow (its lease ended): what it sent or still sends has to be kept out. */
+  readonly isDeathCertain: boolean;
+  /** Waits until nothing that an earlier holder sent can take effect any more. At once where that cannot be. */
+  outwait(signal?: AbortSignal): Promise<void>;
 }
 
 export interface ScopeLock {

@@ -6,7 +6,7 @@
  *
  * - read after write: what a call wrote, the next call of any process sees;
  * - no partial reads: `create`, `replace` and `commitStaged` are seen whole or not at all, also after a power loss;
- * - a call that returns has made its change durable, except `moveFiles`, `removeFiles` and `placeStaged`, which are
+ * - a call that returns has made its change durable, except `moveFiles`, `removeFiles` and `addFiles`, which are
  *   durable after the next `flush`;
  * - removing what is not there is not an error, so that a step can be done again after a crash.
  *
@@ -35,8 +35,12 @@ export interface ObjectStat {
   readonly mtime: string | null;
   /** Changes whenever the object is replaced or written; never compared across drivers. */
   readonly tag: string;
-  /** False where a move into a backup would have to copy: another device, or several links to the file. @default true */
+  /** False where a move into a backup would have to copy: another device, several links to the file, object storage. @default true */
   readonly movable?: boolean;
+  /** The storage's own word for the bytes (`etag:…`, `crc32c:…`): equal for equal bytes. Undefined where it has none. */
+  readonly contentTag?: string;
+  /** Names this very version of the object, where the storage keeps older ones. */
+  readonly versionId?: string;
 }
 
 export interface StoredBytes {
@@ -73,6 +77,8 @@ export interface Capabilities {
   readonly permissions: boolean;
   /** Conditional writes exclude a foreign writer; where false they only notice one. */
   readonly enforcedConditions: boolean;
+  /** Reading an object brings its bytes over a network: what the storage itself can tell is preferred. */
+  readonly remote: boolean;
 }
 
 /** What reading needs. */
@@ -88,7 +94,7 @@ export interface ObjectReader {
   /** The whole object, undefined when there is none. @throws {StorageError} when it is larger than `maxBytes` */
   read(key: string, options: { maxBytes: number }): Promise<StoredBytes | undefined>;
   /** All files below `prefix` (a folder, no slash at the end), sorted by key. Symlinks and devices are listed, not followed. */
-  list(prefix: string): Promise<readonly ObjectStat[]>;
+  list(prefix: string): AsyncIterable<ObjectStat>;
   /** Names directly below `prefix`, sorted. */
   listNames(prefix: string): Promise<readonly string[]>;
   /** SHA-256 of each object, read on both cores. In the order of `keys`. */
@@ -105,8 +111,10 @@ export interface ObjectReader {
   freeBytes(): number | null;
   /** A place of an operation's own beside the artifacts, where a move needs no copying. Removed by `removeScratch`. */
   scratchKey(operation: string, name: string): string;
-  /** Why `key` could not be replaced or removed by this user, undefined when it could. */
+  /** Why `key` could not be replaced or removed by this user, undefined when it could or only trying tells. */
   writeProblem(key: string): string | undefined;
+  /** Whether older versions of an object stay when it is replaced or removed. */
+  keepsVersions(): Promise<boolean>;
 }
 
 /** What a changing operation needs. */
@@ -128,10 +136,17 @@ export interface ObjectStore extends ObjectReader {
    * @throws {ConflictError} when something else is there now
    */
   commitStaged(operation: string, name: string, key: string, ifTag: string | null): Promise<void>;
-  /** Copies files of another place into this operation's scratch, durably, and checks their digests. */
-  stageFiles(operation: string, files: readonly StagedFile[], options?: BatchOptions): Promise<void>;
-  /** Moves staged files to their keys. A key that exists already with the same bytes is left alone. Idempotent. */
-  placeStaged(operation: string, files: readonly FileRecord[]): Promise<void>;
+  /**
+   * Puts files of another place at their keys, whole and with the bytes of their records. A key that has the same bytes
+   * already is left alone, so that it can be done again; other bytes are a `ConflictError`.
+   * @returns the content tags of the files, by path; empty where the storage has none
+   * @throws {RollbackBackupError} a source does not have the bytes of its record
+   */
+  addFiles(
+    operation: string,
+    files: readonly StagedFile[],
+    options?: AddOptions,
+  ): Promise<ReadonlyMap<string, string>>;
   /** Copies objects within the storage, durably and byte-checked. An existing equal target is left alone. */
   copyFiles(
     copies: readonly { from: string; to: string; sha256: string | null }[],
@@ -154,15 +169,25 @@ export interface ObjectStore extends ObjectReader {
   removeLeftovers(): Promise<void>;
   /** Gives up the space that was set aside for the journal. True when there was any. */
   releaseReserve(): Promise<boolean>;
+  /**
+   * Tries with an object of its own whether the storage honours the conditions of writes. Null where that is not a matter
+   * of the server (a filesystem).
+   */
+  probeConditions(): Promise<boolean | null>;
   /** Sets aside at least `bytes` for the journal of a rollback on a full disk. Never fails an operation. */
   keepReserve(bytes: number): Promise<void>;
+}
+
+export interface AddOptions extends BatchOptions {
+  /** Called when the sources are checked, before the first file appears at its key; throwing stops. */
+  readonly beforePlacing?: () => Promise<void>;
 }
 
 /** A file from outside (or from a backup) that becomes an artifact. */
 export interface StagedFile {
   readonly record: FileRecord;
-  /** A path of the local filesystem, or a key of this storage. */
-  readonly source: { readonly path: string } | { readonly key: string };
+  /** A path of the local filesystem, or a key of this storage (an older version of it, where one is named). */
+  readonly source: { readonly path: string } | { readonly key: string; readonly versionId?: string };
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** RFC 3339; kept on the new file. */
   readonly mtime?: string;
