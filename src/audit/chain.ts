@@ -1,7 +1,9 @@
 /**
  * Appending to the audit log. Entries are numbered without gaps, so the newest one is found by asking for a few
- * numbers, never by listing; each is created exclusively, so that two writers cannot take the same place.
+ * numbers, and by listing only where the search begins among archived entries; each is created exclusively, so that
+ * two writers cannot take the same place.
  */
+import type { EntryRange } from "#/core/audit_key.ts";
 import { RollbackError, StorageError } from "#/core/errors.ts";
 import { ConflictError, type ObjectStore } from "#/storage/object_store.ts";
 import {
@@ -18,10 +20,12 @@ import {
   publicKeyKey,
   sha256Of,
 } from "./entry.ts";
+import { readArchive } from "./archive.ts";
+import { listLog } from "./log.ts";
 import type { Signer } from "./sign.ts";
 
 /** What reading the chain needs of a storage. */
-export type AuditReader = Pick<ObjectStore, "location" | "stat" | "read">;
+export type AuditReader = Pick<ObjectStore, "location" | "stat" | "read" | "listNames">;
 /** What appending needs of a storage. */
 export type AuditWriter = AuditReader & Pick<ObjectStore, "create">;
 
@@ -106,7 +110,7 @@ export async function findAuditOf(
   hint: AuditPosition | undefined,
 ): Promise<AuditPosition | undefined> {
   const known = usableHint(hint).hint;
-  const last = await findLastSeq(store, known?.seq ?? 0);
+  const { seq: last } = await findLast(store, known?.seq ?? 0);
   const first = Math.max(known?.seq ?? 1, last - MAX_SCAN + 1, 1);
   for (let end = last; end >= first; end -= SCAN_BATCH) {
     const begin = Math.max(first, end - SCAN_BATCH + 1);
@@ -153,9 +157,9 @@ async function findHeadFrom(
   store: AuditReader,
   hint: AuditPosition | undefined,
 ): Promise<AuditHead | undefined> {
-  const seq = await findLastSeq(store, hint?.seq ?? 0);
+  const { seq, bytes } = await findLast(store, hint?.seq ?? 0);
   if (seq === 0) return undefined;
-  const sha256 = await digestOf(store, seq);
+  const sha256 = bytes === undefined ? undefined : sha256Of(bytes);
   if (seq === hint?.seq && sha256 !== hint.sha256) {
     return { ...hint, warnings: [disagreement(seq, sha256 === undefined)] };
   }
@@ -165,11 +169,45 @@ async function findHeadFrom(
   });
 }
 
+interface LastEntry {
+  /** 0 in an empty log. */
+  readonly seq: number;
+  /** Undefined where no entry with this number is there. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** The entry with the highest number in use from `from` on; `from` itself counts as used. */
+async function findLast(store: AuditReader, from: number): Promise<LastEntry> {
+  const seq = await gallop(store, from);
+  const bytes = await bytesOf(store, seq);
+  if (bytes !== undefined || seq !== from) return { seq, bytes };
+  // An empty log, or one whose entries from here on are in an archive: the search goes on behind that.
+  const archive = (await listLog(store)).archives.at(-1);
+  if (archive === undefined || archive.last < from) return { seq, bytes };
+  const last = await gallop(store, archive.last);
+  return { seq: last, bytes: await bytesOf(store, last) ?? await archivedBytes(store, archive, last) };
+}
+
+async function bytesOf(store: AuditReader, seq: number): Promise<Uint8Array | undefined> {
+  if (seq === 0) return undefined;
+  return (await store.read(entryKey(seq), { maxBytes: MAX_ENTRY_BYTES }))?.bytes;
+}
+
+/** Archiving leaves the newest entry where it is; this is for a log from which that was removed. */
+async function archivedBytes(
+  store: AuditReader,
+  archive: EntryRange,
+  seq: number,
+): Promise<Uint8Array | undefined> {
+  const found = await readArchive(store, archive);
+  return "problem" in found ? undefined : found.entries[seq - archive.first]?.bytes;
+}
+
 /**
- * The highest number in use from `from` on, by doubling steps and then halving them; `from` itself counts as used.
- * Numbers are contiguous, so O(log n) questions are enough.
+ * The highest number of a file from `from` on, by doubling steps and then halving them; `from` itself counts as used.
+ * Files are numbered without gaps, so O(log n) questions are enough.
  */
-async function findLastSeq(store: AuditReader, from: number): Promise<number> {
+async function gallop(store: AuditReader, from: number): Promise<number> {
   const exists = async (seq: number) => seq <= MAX_SEQ && await store.stat(entryKey(seq)) !== undefined;
   let used = from;
   let step = 1;
@@ -226,11 +264,6 @@ async function positionIfOf(
 function decodedOf(bytes: Uint8Array): AuditEntry | undefined {
   const decoded = decodeEntry(bytes);
   return "entry" in decoded ? decoded.entry : undefined;
-}
-
-async function digestOf(store: AuditReader, seq: number): Promise<string | undefined> {
-  const stored = await store.read(entryKey(seq), { maxBytes: MAX_ENTRY_BYTES });
-  return stored === undefined ? undefined : sha256Of(stored.bytes);
 }
 
 /** An index edited by hand may name anything as the head. */

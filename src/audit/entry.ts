@@ -4,9 +4,12 @@
  */
 import * as crypto from "node:crypto";
 import { Buffer } from "node:buffer";
+import { AUDIT_FOLDER, MAX_SEQ } from "#/core/audit_key.ts";
 import { canonicalJson, formatJson, isJsonObject, type JsonValue, parseJson } from "#/core/json.ts";
 import type { OperationKind, PolicyMode, ReportStatus, RollbackType } from "#/report/model.ts";
 import type { SignatureAlgorithm, Signer } from "./sign.ts";
+
+export { AUDIT_FOLDER, entryFileName, entryKey, MAX_SEQ, seqOfFileName } from "#/core/audit_key.ts";
 
 /** What an operation says about itself. Typed as it is on disk. */
 export interface AuditBody {
@@ -35,6 +38,8 @@ export interface AuditBody {
   readonly backup_skipped: boolean;
   /** Digest of the report's bytes, null where none was made. */
   readonly report_sha256: string | null;
+  /** Digest of the index that the operation wrote, null where it wrote none. Older entries do not say it. */
+  readonly index_sha256?: string | null;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -63,9 +68,7 @@ export interface AuditPosition {
   readonly sha256: string;
 }
 
-export const AUDIT_FOLDER = ".backout/audit";
-export const KEYS_FOLDER = ".backout/audit/keys";
-export const MAX_SEQ = 99_999_999;
+export const KEYS_FOLDER = `${AUDIT_FOLDER}/keys`;
 /** Far more than a rollback of ten thousand releases writes. */
 export const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
 
@@ -94,24 +97,10 @@ const FIELD_CHECKS = {
   warnings: isTextList,
   seq: isNumber,
   previous_sha256: isTextOrNull,
-} as const satisfies Record<keyof Omit<AuditEntry, "format" | "signature">, (value: unknown) => boolean>;
-
-/** Where the entry with this number is. */
-export function entryKey(seq: number): string {
-  return `${AUDIT_FOLDER}/${entryFileName(seq)}`;
-}
-
-/** The file name of the entry with this number, e.g. `00000012.json`. */
-export function entryFileName(seq: number): string {
-  return `${String(seq).padStart(8, "0")}.json`;
-}
-
-/** The number in an entry's file name; undefined for any other name. */
-export function seqOfFileName(name: string): number | undefined {
-  const match = /^(\d{8})\.json$/.exec(name);
-  const seq = match === null ? 0 : Number(match[1]);
-  return seq === 0 ? undefined : seq;
-}
+} as const satisfies Record<
+  keyof Omit<AuditEntry, "format" | "signature" | "index_sha256">,
+  (value: unknown) => boolean
+>;
 
 /** Where a public key that signed entries is kept. */
 export function publicKeyKey(fingerprint: string): string {
@@ -169,6 +158,9 @@ export function decodeEntry(
   if (value.format !== 1) return { problem: "has a format that this version of backout does not know" };
   const wrong = Object.entries(FIELD_CHECKS).find(([name, check]) => !check(value[name]));
   if (wrong !== undefined) return { problem: `has no valid field ${wrong[0]}` };
+  if (value.index_sha256 !== undefined && !isTextOrNull(value.index_sha256)) {
+    return { problem: "has no valid field index_sha256" };
+  }
   if (!isSignature(value.signature)) return { problem: "has a malformed signature" };
   if (formatJson(value) !== text) return { problem: "is not written the way backout writes it" };
   return { entry: value as unknown as AuditEntry };
@@ -177,6 +169,7 @@ export function decodeEntry(
 /** Nothing but the known fields gets into an entry, whatever object the caller passes. */
 function onlyBodyFields(body: AuditBody): AuditBody {
   const names = Object.keys(FIELD_CHECKS).filter((name) => name !== "seq" && name !== "previous_sha256");
+  if (body.index_sha256 !== undefined) names.push("index_sha256");
   return Object.fromEntries(
     names.map((name) => [name, body[name as keyof AuditBody]]),
   ) as unknown as AuditBody;

@@ -56,7 +56,7 @@ Deno.test("the head is found without listing, with or without a hint, for every 
       const made = await appendAudit(copy, auditBody(), { hint });
       assert.equal(made.seq, length + 1);
       assert.equal(entryAt(copy, length + 1).previous_sha256, results[length - 1]?.sha256 ?? null);
-      assert.equal(copy.calls.listNames, 0);
+      assert.equal(copy.calls.listNames, length === 0 ? 1 : 0, "only an empty log is looked at for archives");
     }
   }
 });

@@ -5,7 +5,7 @@ import { appendAudit } from "#/audit/chain.ts";
 import { entryKey, publicKeyKey } from "#/audit/entry.ts";
 import { generateKey, loadSigner } from "#/audit/sign.ts";
 import { verifyAuditLog } from "#/audit/verify.ts";
-import { openStore } from "#/storage/registry.ts";
+import { openStorage } from "#/storage/registry.ts";
 import { testRequiring } from "../support/require.ts";
 import { withTempDir } from "../support/temp.ts";
 import { auditBody, fill } from "./audit_support.ts";
@@ -14,7 +14,7 @@ Deno.test("a signed log on a filesystem verifies, and an edit of it is found", a
   await withTempDir(async (folder) => {
     const signer = loadSigner((await generateKey({ out: join(folder, "key.pem") })).private_key);
     const root = join(folder, "releases");
-    const store = openStore(root);
+    const { store } = await openStorage(root);
     const results = await fill(store, 40, { signer });
     const { seq, sha256 } = results.at(-1)!;
     const request = {
@@ -26,6 +26,7 @@ Deno.test("a signed log on a filesystem verifies, and an edit of it is found", a
     };
     assert.deepEqual(await verifyAuditLog(request), {
       entries: 40,
+      archived: 0,
       signed: 40,
       head: { seq, sha256 },
       problems: [],
@@ -44,10 +45,10 @@ Deno.test("a signed log on a filesystem verifies, and an edit of it is found", a
 Deno.test("several writers on one folder each get a place of their own", async () => {
   await withTempDir(async (folder) => {
     const results = await Promise.all(
-      Array.from({ length: 8 }, () => appendAudit(openStore(folder), auditBody())),
+      Array.from({ length: 8 }, async () => appendAudit((await openStorage(folder)).store, auditBody())),
     );
     assert.deepEqual(results.map(({ seq }) => seq).sort(), [1, 2, 3, 4, 5, 6, 7, 8]);
-    const store = openStore(folder);
+    const { store } = await openStorage(folder);
     const { problems } = await verifyAuditLog({ store, index: undefined, history: [], unfinished: [] });
     assert.deepEqual(problems, []);
   });
@@ -57,7 +58,7 @@ testRequiring(["posix"], "a symlink or a folder in place of an entry or a key is
   await withTempDir(async (folder) => {
     const signer = loadSigner((await generateKey({ out: join(folder, "key.pem") })).private_key);
     const root = join(folder, "releases");
-    const store = openStore(root);
+    const { store } = await openStorage(root);
     await fill(store, 3, { signer });
     const path = (key: string) => join(root, key);
     Deno.renameSync(path(entryKey(1)), join(folder, "moved.json"));
@@ -78,7 +79,7 @@ testRequiring(["posix"], "a symlink or a folder in place of an entry or a key is
 
 testRequiring(["posix"], "an unwritable log is an error that names the file, and adds nothing", async () => {
   await withTempDir(async (folder) => {
-    const store = openStore(folder);
+    const { store } = await openStorage(folder);
     await fill(store, 1);
     Deno.removeSync(join(folder, ".backout/audit"), { recursive: true });
     Deno.writeTextFileSync(join(folder, ".backout/audit"), "in the way");

@@ -1,14 +1,20 @@
 /** An audit log in memory, and entries to put in it. */
 import { ConflictError } from "#/storage/object_store.ts";
-import type { ObjectStat, ObjectStore } from "#/storage/object_store.ts";
+import type { DigestedObject, ObjectKey, ObjectStat, ObjectStore } from "#/storage/object_store.ts";
 import assert from "node:assert/strict";
-import type { AuditBody, AuditEntry } from "#/audit/entry.ts";
+import { type AuditBody, type AuditEntry, sha256Of } from "#/audit/entry.ts";
+import { type ArchivePlan, type ArchiveRule, planArchive } from "#/audit/plan_archive.ts";
 import { type AuditVerifyRequest, verifyAuditLog } from "#/audit/verify.ts";
+import { archiveKey } from "#/core/audit_key.ts";
 import { formatJson } from "#/core/json.ts";
+import { removeArchivedEntries } from "#/operation/archived_entries.ts";
 import { appendAudit, type AppendOptions, type AppendResult } from "#/audit/chain.ts";
 import { newOperationId } from "#/core/ids.ts";
 
-export type AuditStore = Pick<ObjectStore, "location" | "stat" | "read" | "create" | "listNames">;
+export type AuditStore = Pick<
+  ObjectStore,
+  "location" | "stat" | "read" | "create" | "listNames" | "digest" | "removeFiles" | "flush"
+>;
 
 /** Only what the audit log uses of a storage; counts the calls. */
 export class MemoryStore implements AuditStore {
@@ -36,12 +42,42 @@ export class MemoryStore implements AuditStore {
     if (this.files.has(key)) throw new ConflictError(`${key} exists`);
     this.files.set(key, bytes);
   }
+  digest(keys: readonly ObjectKey[]): Promise<readonly DigestedObject[]> {
+    return Promise.resolve(keys.map((key) => {
+      const stat = this.stat(String(key))!;
+      return { key: stat.key, size: stat.size, sha256: sha256Of(this.files.get(stat.key)!), stat };
+    }));
+  }
+  removeFiles(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.files.delete(key);
+    return Promise.resolve();
+  }
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
   listNames(prefix: string): Promise<readonly string[]> {
     this.calls.listNames++;
     const below = [...this.files.keys()].filter((key) => key.startsWith(prefix + "/"));
     const names = below.map((key) => key.slice(prefix.length + 1).split("/")[0]!);
     return Promise.resolve([...new Set(names)].sort());
   }
+}
+
+/** A copy with the same files. */
+export function copyOf(store: MemoryStore): MemoryStore {
+  const copy = new MemoryStore();
+  for (const [key, bytes] of store.files) copy.files.set(key, bytes);
+  return copy;
+}
+
+/** Archives as the command does, without its lock and journal. */
+export async function archive(store: AuditStore, rule: ArchiveRule): Promise<ArchivePlan> {
+  const plan = await planArchive(store, rule);
+  for (const { bytes, ...range } of plan.archives) await store.create(archiveKey(range), bytes);
+  for (const removal of plan.removals) {
+    await removeArchivedEntries(store as ObjectStore, { kind: "remove_audit_entries", ...removal });
+  }
+  return plan;
 }
 
 /** What a successful rollback says of itself, with `changes`. */
@@ -130,4 +166,23 @@ export function assertFound(problems: readonly string[], ...words: string[]): vo
     problems.some((problem) => words.every((word) => problem.includes(word))),
     `none says ${words.join(", ")}: ${JSON.stringify(problems, undefined, 1)}`,
   );
+}
+
+/** The archive of `archivedLog`. */
+export const FIRST = { first: 1, last: 6 };
+
+/** Ten entries, the first six in an archive. */
+export async function archivedLog(): Promise<
+  { readonly whole: MemoryStore; readonly store: MemoryStore; readonly results: readonly AppendResult[] }
+> {
+  const whole = new MemoryStore();
+  const results = await fill(whole, 10);
+  const store = copyOf(whole);
+  await archive(store, { keep: 4 });
+  return { whole, store, results };
+}
+
+/** The names in the log's folder. */
+export function logFiles(store: MemoryStore): readonly string[] {
+  return [...store.files.keys()].map((key) => key.split("/").at(-1)!).sort();
 }

@@ -21,12 +21,19 @@ Deno.test("an untouched log has no problems", async () => {
   const { seq, sha256 } = results.at(-1)!;
   assert.deepEqual(await verifyAuditLog(claims(store, results)), {
     entries: 100,
+    archived: 0,
     signed: 0,
     head: { seq, sha256 },
     problems: [],
   });
   const empty = { store: new MemoryStore(), index: undefined, history: [], unfinished: [] };
-  assert.deepEqual(await verifyAuditLog(empty), { entries: 0, signed: 0, head: null, problems: [] });
+  assert.deepEqual(await verifyAuditLog(empty), {
+    entries: 0,
+    archived: 0,
+    signed: 0,
+    head: null,
+    problems: [],
+  });
 });
 
 Deno.test("entries newer than the index and the history are allowed", async () => {
