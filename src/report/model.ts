@@ -18,6 +18,10 @@ export type OperationKind =
   | "backup_delete"
   | "backup_pin"
   | "backup_unpin"
+  | "hold_set"
+  | "hold_release"
+  | "audit_archive"
+  | "retention"
   | "recover";
 
 export type RollbackType = "full" | "artifacts_only" | "index_only";
@@ -30,6 +34,8 @@ export interface RuleResult {
   readonly outcome: "pass" | "warn" | "deny";
   readonly reason: string;
   readonly hint?: string;
+  /** The waiver that made a warning of its denial. */
+  readonly waived_by?: { readonly approver: string; readonly reason: string; readonly expires: string };
 }
 
 /** One step of the plan, with what became of it. */
@@ -39,6 +45,14 @@ export interface StepReport {
   readonly description: string;
   readonly status: "planned" | "done" | "skipped" | "failed" | "taken_back";
   readonly seconds: number;
+  /** Seconds after the operation began at which this step began, where that was noted. */
+  readonly started_seconds?: number;
+}
+
+/** An artifact and its size. */
+export interface ArtifactSize {
+  readonly path: string;
+  readonly bytes: number;
 }
 
 /** One look at the world after the operation. */
@@ -48,6 +62,12 @@ export interface VerificationResult {
   readonly detail: string;
 }
 
+/**
+ * How the bytes of a backup are known: `sha256` of every artifact, read or vouched for by the storage; `etag`, where
+ * object storage gave only its own tag, size and version of some; `size` only (`--verify-backup size`).
+ */
+export type Integrity = "sha256" | "etag" | "size";
+
 export interface BackupReport {
   /** Folder name below `.rollback-backups/`. */
   readonly id: string;
@@ -55,8 +75,23 @@ export interface BackupReport {
   readonly location: string;
   readonly artifacts: number;
   readonly bytes: number;
-  /** How its bytes were checked: by digest, or by size only (`--verify-backup size`). */
-  readonly integrity: "sha256" | "size";
+  readonly integrity: Integrity;
+  /** The bytes are the bucket's older versions; nothing was copied. */
+  readonly stored?: "versions";
+}
+
+/** What retention decided; whether it was done is said by status, steps and verification. */
+export interface RetentionOutcome {
+  /** Oldest first. */
+  readonly to_delete: readonly {
+    readonly id: string;
+    readonly version: string;
+    readonly bytes: number;
+    readonly reasons: readonly string[];
+  }[];
+  /** Backups that stay. */
+  readonly kept: number;
+  readonly history_records_to_delete: number;
 }
 
 export interface ReportError {
@@ -106,6 +141,8 @@ export interface OperationReport {
   readonly total_bytes_added: number;
   /** Artifacts that stay because another release lists them too. */
   readonly artifacts_kept: readonly string[];
+  /** The largest of the artifacts that left or came (in a dry run: would), largest first; a few, not all. */
+  readonly largest_artifacts?: readonly ArtifactSize[];
   readonly channels_moved: readonly {
     readonly channel: string;
     readonly from: string;
@@ -121,6 +158,8 @@ export interface OperationReport {
   readonly index_sha256_after?: string | null;
   readonly backup_created: boolean;
   readonly backup: readonly BackupReport[];
+  /** Only of `retention apply`. */
+  readonly retention?: RetentionOutcome;
   readonly manifest_created: boolean;
   readonly audit_log_created: boolean;
   readonly audit_log_signed: boolean;
@@ -189,6 +228,13 @@ export type OperationEvent =
     readonly steps: number;
     readonly description: string;
     readonly seconds: number;
+  }
+  | {
+    readonly event: "hooks";
+    readonly time: string;
+    readonly phase: "before" | "after";
+    /** Without their arguments. */
+    readonly programs: readonly string[];
   }
   | { readonly event: "committed"; readonly time: string; readonly serial: number }
   | { readonly event: "warning"; readonly time: string; readonly message: string }

@@ -43,6 +43,8 @@ export function nextProgress(state: ProgressState, event: OperationEvent): Progr
       return { ...state, waiting: event.holder };
     case "recovering":
       return { ...initialProgress, description: `Recovering ${event.operation} first` };
+    case "hooks":
+      return { ...initialProgress, description: `Running ${event.programs.join(", ")}` };
     case "step_started":
       return {
         step: event.step,

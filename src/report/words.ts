@@ -24,6 +24,10 @@ export const operationWords: Readonly<Record<OperationKind, OperationWords>> = {
   backup_delete: { title: "BACKUP DELETION REPORT", noun: "backup deletion" },
   backup_pin: { title: "BACKUP PIN REPORT", noun: "pin" },
   backup_unpin: { title: "BACKUP UNPIN REPORT", noun: "unpin" },
+  hold_set: { title: "HOLD REPORT", noun: "hold" },
+  hold_release: { title: "HOLD RELEASE REPORT", noun: "release of the hold" },
+  audit_archive: { title: "AUDIT ARCHIVE REPORT", noun: "archiving of the audit log" },
+  retention: { title: "RETENTION REPORT", noun: "retention" },
   recover: { title: "RECOVERY REPORT", noun: "recovery" },
 };
 
@@ -78,10 +82,15 @@ export function stateAfterFailure(report: OperationReport): string | undefined {
   }
 }
 
+const CHECKED: Readonly<Record<BackupReport["integrity"], string>> = {
+  sha256: "checked by sha256",
+  etag: "checked by ETag and size",
+  size: "checked by size only",
+};
+
 /** `3 artifacts, 1.2 MiB, checked by sha256`. */
 export function describeBackup(backup: BackupReport): string {
-  const checked = backup.integrity === "sha256" ? "checked by sha256" : "checked by size only";
-  return `${count(backup.artifacts, "artifact")}, ${formatBytes(backup.bytes)}, ${checked}`;
+  return `${count(backup.artifacts, "artifact")}, ${formatBytes(backup.bytes)}, ${CHECKED[backup.integrity]}`;
 }
 
 /** `stable: v1.0.2 → v1.0.1`; a channel that lost its last release names nothing. */
