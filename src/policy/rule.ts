@@ -1,36 +1,12 @@
 /** What a policy rule is. Rules are pure: they see a value and answer with reasons. */
-import type { OperationKind, RollbackType } from "#/report/model.ts";
-import type { VersionState } from "#/repository/views.ts";
+import type { Parameters, ParameterValues, Values } from "#/policy/parameters.ts";
+import type { PolicyFacts } from "#/policy/view.ts";
+import type { OperationKind } from "#/report/model.ts";
 
-export type Severity = "deny" | "warn" | "off";
+export type { PolicyFacts } from "#/policy/view.ts";
 
-/** A version that the operation takes out. */
-export interface LeavingFacts {
-  readonly version: string;
-  readonly state: VersionState;
-  /** Artifacts that the index says are published. */
-  readonly listed: number;
-  /** Artifacts of them that are really there. */
-  readonly present: number;
-}
-
-/** What the rules see. */
-export interface PolicyFacts {
-  readonly operation: OperationKind;
-  readonly type: RollbackType | null;
-  readonly partial: boolean;
-  readonly no_backup: boolean;
-  readonly leaving: readonly LeavingFacts[];
-  /** The newest version of the index, null when it is empty. */
-  readonly newest: string | null;
-  readonly index_problems: readonly string[];
-  readonly dependents: readonly { readonly version: string; readonly needs: readonly string[] }[];
-  /** What a new release depends on and is not in the index. */
-  readonly missing_dependencies: readonly string[];
-  readonly stuck_channels: readonly { readonly channel: string; readonly candidates: readonly string[] }[];
-  /** A channel target that the caller asked for and that may not be named, with why. */
-  readonly bad_channel_target: string | null;
-}
+export const SEVERITIES = ["deny", "warn", "off"] as const;
+export type Severity = typeof SEVERITIES[number];
 
 /** What a rule found wrong. */
 export interface Finding {
@@ -38,16 +14,46 @@ export interface Finding {
   readonly hint?: string;
   /** A finding may be milder than its rule's severity. */
   readonly severity?: "warn";
+  /** The versions that it is about, for waivers. @default all versions of the operation */
+  readonly versions?: readonly string[];
+  /** The channels that it is about, for waivers. @default all channels that the operation touches */
+  readonly channels?: readonly string[];
 }
 
-export interface Rule {
+/** A rule with the types of its own parameters. */
+export interface RuleDefinition<P extends Parameters> {
   readonly id: string;
   /** One line: what it protects. */
   readonly purpose: string;
+  /** What to do when it denies: for `policy explain` and the documentation. */
+  readonly hint: string;
+  /** A rule with required parameters is off until they are given. */
   readonly severity: Severity;
   /** Exit code class of a denial. @default "policy" */
   readonly denial?: "policy" | "dependency";
-  readonly appliesTo: (facts: PolicyFacts) => boolean;
+  readonly parameters?: P;
+  /** What it judges; a parameter named `operations` replaces it. */
+  readonly operations: readonly OperationKind[];
+  /** Where it has nothing to say of an operation that it judges. @default always */
+  readonly appliesTo?: (facts: PolicyFacts, values: Values<P>) => boolean;
   /** Empty when the rule is kept. */
-  readonly check: (facts: PolicyFacts) => readonly Finding[];
+  readonly check: (facts: PolicyFacts, values: Values<P>) => readonly Finding[];
+}
+
+/** Any rule, as the engine sees it. */
+export interface Rule extends Omit<RuleDefinition<Parameters>, "appliesTo" | "check"> {
+  readonly appliesTo?: (facts: PolicyFacts, values: ParameterValues) => boolean;
+  readonly check: (facts: PolicyFacts, values: ParameterValues) => readonly Finding[];
+}
+
+/** A rule whose `check` sees the types of its parameters. */
+export function defineRule<const P extends Parameters = Record<never, never>>(rule: RuleDefinition<P>): Rule {
+  return rule as unknown as Rule; // the engine gives a rule only values that were read by its own parameters
+}
+
+/** Names of the parameters without which the rule says nothing. */
+export function requiredParameters(rule: Rule): readonly string[] {
+  return Object.entries(rule.parameters ?? {}).flatMap(([name, parameter]) =>
+    parameter.required ? [name] : []
+  );
 }
