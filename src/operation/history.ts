@@ -4,6 +4,7 @@ import { formatJson, isJsonObject, type JsonObject, parseJson } from "#/core/jso
 import { isOperationId, quoteShort } from "#/core/safe_path.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { HistoryEntry } from "#/repository/views.ts";
+import { mapLimited, READS_AT_ONCE } from "#/storage/limit.ts";
 import type { ObjectReader, ObjectStore } from "#/storage/object_store.ts";
 
 export const HISTORY_PREFIX = ".backout/history";
@@ -44,6 +45,11 @@ export async function historyIds(store: ObjectReader): Promise<readonly string[]
     .reverse();
 }
 
+/** Deletes all records up to this operation; durable after the next flush. Ids sort by time. */
+export async function pruneHistory(store: ObjectStore, upTo: string): Promise<void> {
+  await store.removeFiles((await historyIds(store)).filter((id) => id <= upTo).map(historyKey));
+}
+
 /** Undefined when the record is missing or cannot be read. */
 export async function readHistory(store: ObjectReader, id: string): Promise<HistoryRecord | undefined> {
   const key = historyKey(id);
@@ -81,16 +87,20 @@ export async function lastSerial(store: ObjectReader): Promise<number> {
   return Math.max(0, ...records.map((record) => record.serial_after));
 }
 
+const BATCH = 1_000;
+
 /** The newest records, newest first. */
 export async function listHistoryRecords(
   store: ObjectReader,
   limit: number,
 ): Promise<readonly HistoryRecord[]> {
   const records: HistoryRecord[] = [];
-  for (const id of await historyIds(store)) {
-    if (records.length >= limit) break;
-    const record = await readHistory(store, id);
-    if (record !== undefined) records.push(record);
+  let ids = await historyIds(store);
+  while (ids.length > 0 && records.length < limit) {
+    const batch = ids.slice(0, Math.min(limit - records.length, BATCH));
+    const read = await mapLimited(batch, READS_AT_ONCE, (id) => readHistory(store, id));
+    records.push(...read.filter((record) => record !== undefined));
+    ids = ids.slice(batch.length);
   }
   return records;
 }

@@ -6,6 +6,7 @@
  */
 import { UnfinishedOperationError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, parseJson } from "#/core/json.ts";
+import { areArchived, isArchiveKey } from "#/operation/archived_entries.ts";
 import { artifactPathProblem, isBackupId, isOperationId } from "#/core/safe_path.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
@@ -126,7 +127,14 @@ function journalProblem(journal: Journal, id: string): string | undefined {
     return "it names an unsafe move";
   }
   const deletes = journal.steps.every((step) => step.kind !== "delete_backup" || isBackupId(step.backup));
-  return deletes ? undefined : "it names an unsafe backup";
+  if (!deletes) return "it names an unsafe backup";
+  const removes = journal.steps.every((step) => step.kind !== "remove_audit_entries" || areArchived(step));
+  if (!removes) return "it removes audit entries that are in no archive";
+  // The operation's own record is newer than any that it may delete.
+  const prunes = journal.steps.every((step) =>
+    step.kind !== "prune_history" || (isOperationId(step.up_to) && step.up_to < id)
+  );
+  return prunes ? undefined : "it would delete history that it may not";
 }
 
 function isArtifact(path: unknown): boolean {
@@ -136,6 +144,7 @@ function isArtifact(path: unknown): boolean {
 const OWN_PREFIXES = [
   ".backout/operations/",
   ".backout/releases/",
+  ".backout/content-tags/",
   ".rollback-backups/",
   ".backout-scratch/",
 ];
@@ -143,6 +152,7 @@ const OWN_PREFIXES = [
 /** A key below backout's own folders. */
 function isOwnKey(key: unknown): boolean {
   if (typeof key !== "string") return false;
+  if (isArchiveKey(key)) return true;
   const prefix = OWN_PREFIXES.find((candidate) => key.startsWith(candidate));
   return prefix !== undefined && isArtifact(`x/${key.slice(prefix.length)}`);
 }

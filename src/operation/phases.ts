@@ -3,6 +3,8 @@
  * they look at the world and do what is left to do.
  */
 import { RollbackAtomicError, UnfinishedOperationError } from "#/core/errors.ts";
+import { deleteBackup, type RefusedDeletion } from "#/operation/delete_backup.ts";
+import { pruneHistory } from "#/operation/history.ts";
 import {
   type Journal,
   journalKey,
@@ -12,14 +14,15 @@ import {
   writeDirection,
   writeJournal,
 } from "#/operation/journal.ts";
+import { removeArchivedEntries } from "#/operation/archived_entries.ts";
 import { BACKUPS_PREFIX } from "#/repository/backup_folder.ts";
+import { encodeContentTags } from "#/repository/content_tags.ts";
 import { applyChanges, changesHold, ImpossibleChange } from "#/repository/index_change.ts";
 import {
   encodeIndex,
   INDEX_KEY,
   INDEX_MARKDOWN_KEY,
   loadIndex,
-  sha256Hex,
   stampIndex,
 } from "#/repository/index_file.ts";
 import { renderMarkdown } from "#/repository/index_markdown.ts";
@@ -39,6 +42,8 @@ export interface Preparation {
   readonly copies: readonly { readonly from: string; readonly to: string; readonly sha256: string | null }[];
   /** Files that become artifacts. */
   readonly staged: readonly StagedFile[];
+  /** Where to note the storage's content tags of those files; undefined where that has no use. */
+  readonly contentTagsKey: string | undefined;
 }
 
 /** Makes everything that can be made unseen. Durable when it returns. */
@@ -58,12 +63,23 @@ export async function prepare(
   }
   if (preparation.copies.length > 0) await store.copyFiles(preparation.copies, options);
   if (preparation.staged.length > 0) {
-    await store.stageFiles(id, preparation.staged, options);
-    options.signal?.throwIfAborted();
-    await refuseIfRecovered(store, journal);
-    await store.placeStaged(id, journal.added);
+    const beforePlacing = async () => {
+      options.signal?.throwIfAborted();
+      await refuseIfRecovered(store, journal);
+    };
+    const tags = await store.addFiles(id, preparation.staged, { ...options, beforePlacing });
+    await noteContentTags(store, preparation.contentTagsKey, tags);
   }
   await store.flush();
+}
+
+async function noteContentTags(
+  store: ObjectStore,
+  key: string | undefined,
+  tags: ReadonlyMap<string, string>,
+): Promise<void> {
+  if (key === undefined || tags.size === 0) return;
+  await store.create(key, encodeContentTags(tags));
 }
 
 /**
@@ -74,7 +90,10 @@ export async function commit(store: ObjectStore, journal: Journal, indexTag: str
   await store.commitStaged(journal.id, NEW_INDEX, INDEX_KEY, indexTag);
 }
 
-/** Whether the operation happened: read from the index, or from its staged index being used up. */
+/**
+ * Whether the operation happened: read from the index, or from its staged index being used up (where a commit is a put,
+ * the staged index goes right after it).
+ */
 export async function isCommitted(store: ObjectStore, journal: Journal): Promise<boolean> {
   const { index, sha256 } = await loadIndex(store);
   if (index.last_operation === journal.id) return true;
@@ -97,16 +116,21 @@ export async function refuseIfRecovered(store: ObjectStore, journal: Journal): P
   );
 }
 
-/**
- * Rolls a committed operation forward.
- * @returns artifacts that were found changed while they were moved
- */
+/** What finishing met. */
+export interface Finished {
+  /** Artifacts that were found changed while they were moved. */
+  readonly changed: readonly string[];
+  readonly refused: readonly RefusedDeletion[];
+}
+
+/** Rolls a committed operation forward. */
 export async function finish(
   store: ObjectStore,
   journal: Journal,
   onStep: (step: RepositoryStep) => void = () => {},
-): Promise<readonly string[]> {
+): Promise<Finished> {
   const changed: string[] = [];
+  const refused: RefusedDeletion[] = [];
   for (const step of journal.steps) {
     if (step.kind === "move_artifacts") {
       onStep(step);
@@ -115,7 +139,16 @@ export async function finish(
     }
     if (step.kind === "delete_backup") {
       onStep(step);
-      await store.removeTree(`${BACKUPS_PREFIX}/${step.backup}`);
+      const refusal = await deleteBackup(store, step.backup);
+      if (refusal !== undefined) refused.push(refusal);
+    }
+    if (step.kind === "prune_history") {
+      onStep(step);
+      await pruneHistory(store, step.up_to);
+    }
+    if (step.kind === "remove_audit_entries") {
+      onStep(step);
+      await removeArchivedEntries(store, step);
     }
     if (step.kind === "update_markdown") {
       onStep(step);
@@ -123,7 +156,7 @@ export async function finish(
     }
   }
   await store.flush();
-  return changed;
+  return { changed, refused };
 }
 
 /** What somebody linked or mounted in its place is theirs. */
@@ -176,6 +209,7 @@ export async function discard(store: ObjectStore, journal: Journal): Promise<voi
  */
 export async function compensate(store: ObjectStore, journal: Journal): Promise<void> {
   await writeDirection(store, journal.id, "back");
+  await store.settle(); // a removal that arrives later would take what is put back now
   await store.moveFiles(journal.moves.map(({ from, to, expected }) => ({ from: to, to: from, expected })));
   await store.flush();
   await undoCommit(store, journal);
@@ -185,13 +219,10 @@ export async function compensate(store: ObjectStore, journal: Journal): Promise<
 
 async function undoCommit(store: ObjectStore, journal: Journal): Promise<void> {
   const { id, index: planned } = journal;
-  const stored = await store.read(INDEX_KEY, { maxBytes: Number.MAX_SAFE_INTEGER });
-  if (stored !== undefined && sha256Hex(stored.bytes) === planned.after_sha256) {
-    if (await store.hasStaged(id, UNDO_INDEX)) {
-      return await store.commitStaged(id, UNDO_INDEX, INDEX_KEY, stored.tag);
-    }
+  const { index, tag, sha256 } = await loadIndex(store);
+  if (sha256 === planned.after_sha256 && await store.hasStaged(id, UNDO_INDEX)) {
+    return await store.commitStaged(id, UNDO_INDEX, INDEX_KEY, tag);
   }
-  const { index, tag } = await loadIndex(store);
   if (changesHold(index, planned.undo)) return;
   const undone = stampIndex(applyChanges(index, planned.undo), {
     operation: planned.last_operation_before ?? id,
@@ -224,12 +255,10 @@ async function refuseIfMoved(store: ObjectStore, journal: Journal): Promise<void
 async function removeAdded(store: ObjectStore, journal: Journal): Promise<void> {
   const { added } = journal;
   const stats = await store.statMany(added.map((file) => file.path));
-  const alike = added.filter((file, i) => stats[i]?.kind === "file" && stats[i].size === file.size);
-  const digests = await store.digest(alike.map((file) => file.path));
+  const ours = await store.haveBytes(added);
   // Other bytes are not what this operation put there. What is gone is named too, for its empty folders.
-  const ours = alike.filter((file, i) => digests[i]!.sha256 === file.sha256);
-  const gone = added.filter((_, i) => stats[i] === undefined);
-  await store.removeFiles([...ours, ...gone].map((file) => file.path));
+  const removed = added.filter((_, i) => ours[i] || stats[i] === undefined);
+  await store.removeFiles(removed.map((file) => file.path));
 }
 
 async function removeCreated(store: ObjectStore, journal: Journal): Promise<void> {

@@ -1,5 +1,7 @@
 /** Recovery: brings a repository with unfinished operations to the state before or the state after each of them. */
 import { UnfinishedOperationError } from "#/core/errors.ts";
+import { fence } from "#/operation/fence.ts";
+import { readHistory } from "#/operation/history.ts";
 import {
   type Direction,
   type Journal,
@@ -10,13 +12,11 @@ import {
   unfinishedIds,
   writeDirection,
 } from "#/operation/journal.ts";
-import { compensate, discard, finish, isCommitted, redoCommit } from "#/operation/phases.ts";
-import { encodeIndex, INDEX_KEY, loadIndex } from "#/repository/index_file.ts";
+import { refusedSentence } from "#/operation/delete_backup.ts";
+import { compensate, discard, finish, type Finished, isCommitted, redoCommit } from "#/operation/phases.ts";
+import { loadIndex } from "#/repository/index_file.ts";
 import type { VerificationResult } from "#/report/model.ts";
-import { ConflictError, type ObjectStore } from "#/storage/object_store.ts";
-
-const FENCE_INDEX = "index.fence.json";
-const MAX_FENCE_TRIES = 5;
+import type { ObjectStore } from "#/storage/object_store.ts";
 
 /** One operation that was recovered. */
 export interface Recovery {
@@ -30,8 +30,13 @@ export interface Recovery {
 }
 
 export interface RecoverOptions {
-  /** True where the last holder of the lock may still wake up: its next write must fail. */
-  readonly fence: boolean;
+  /**
+   * Where the last holder of the lock may still wake up, its next write of the index must fail: `first` before anything
+   * is decided (it may be committing right now), `back` only before an operation is taken back.
+   */
+  readonly fence: "first" | "back" | "none";
+  /** Waits until nothing that the last holder sent can take effect any more. */
+  readonly outwait: () => Promise<void>;
   /** The user who recovers; null where there are no users. */
   readonly uid: number | null;
   readonly verify: (store: ObjectStore, journal: Journal) => Promise<readonly VerificationResult[]>;
@@ -51,14 +56,28 @@ export async function recoverUnfinished(
   const recoveries: Recovery[] = [];
   for (const id of await unfinishedIds(store)) {
     await refuseForeignJournal(store, id, options.uid);
+    if (options.fence === "first") await fence(store, id);
+    await options.outwait();
     const journal = await readJournal(store, id);
-    if (journal === undefined) {
+    if (journal === undefined || await isOver(store, journal)) {
       await removeOperation(store, id);
       continue;
     }
     recoveries.push(await recoverOne(store, journal, options));
   }
   return recoveries;
+}
+
+/**
+ * True for a journal that came late: its operation was recorded, and removed it, before the service carried out an
+ * earlier attempt to write it. What the operation did, others may have changed since.
+ */
+async function isOver(store: ObjectStore, { id }: Journal): Promise<boolean> {
+  if (!store.capabilities.remote) return false;
+  if (await readDirection(store, id) !== undefined) return false;
+  if ((await loadIndex(store)).index.last_operation === id) return false; // done again, it changes nothing
+  const record = await readHistory(store, id);
+  return record !== undefined && record.audit !== null;
 }
 
 async function recoverOne(store: ObjectStore, journal: Journal, options: RecoverOptions): Promise<Recovery> {
@@ -82,7 +101,7 @@ async function decide(store: ObjectStore, journal: Journal, committed: boolean):
 
 async function goForward(store: ObjectStore, journal: Journal, options: RecoverOptions): Promise<Recovery> {
   await redoCommit(store, journal);
-  const changed = await finishOrExplain(store, journal);
+  const { changed, refused } = await finishOrExplain(store, journal);
   const verification = await options.verify(store, journal);
   return {
     id: journal.id,
@@ -90,11 +109,14 @@ async function goForward(store: ObjectStore, journal: Journal, options: RecoverO
     direction: "forward",
     journal,
     verification,
-    warnings: changed.map((path) => `${path} was changed while the operation was unfinished`),
+    warnings: [
+      ...changed.map((path) => `${path} was changed while the operation was unfinished`),
+      ...refused.map(refusedSentence),
+    ],
   };
 }
 
-async function finishOrExplain(store: ObjectStore, journal: Journal): Promise<readonly string[]> {
+async function finishOrExplain(store: ObjectStore, journal: Journal): Promise<Finished> {
   try {
     return await finish(store, journal);
   } catch (cause) {
@@ -113,26 +135,10 @@ async function goBack(
   committed: boolean,
   options: RecoverOptions,
 ): Promise<Recovery> {
-  if (options.fence) await fence(store, journal.id);
+  if (options.fence === "back") await fence(store, journal.id);
   if (committed) await compensate(store, journal);
   else await discard(store, journal);
   return { id: journal.id, title: journal.title, direction: "back", journal, verification: [], warnings: [] };
-}
-
-/** Writes the same index with a higher serial, so that a sleeping writer finds other bytes than it read. */
-async function fence(store: ObjectStore, id: string): Promise<void> {
-  for (let tries = 1;; tries++) {
-    const { index, tag } = await loadIndex(store);
-    if (tag === null) return;
-    const fenced = encodeIndex({ ...index, serial: (index.serial ?? 0) + 1 });
-    await store.stage(id, FENCE_INDEX, INDEX_KEY, fenced);
-    try {
-      return await store.commitStaged(id, FENCE_INDEX, INDEX_KEY, tag);
-    } catch (error) {
-      // Edited by hand just now: what it says now is fenced.
-      if (!(error instanceof ConflictError) || tries >= MAX_FENCE_TRIES) throw error;
-    }
-  }
 }
 
 /** Root does not act on what another user may have made up. */

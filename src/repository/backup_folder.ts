@@ -5,7 +5,7 @@ import { parseBackupFolderName } from "#/core/ids.ts";
 import { artifactPathProblem, isBackupId, quoteShort } from "#/core/safe_path.ts";
 import type { Channel, ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
 import { isDigest, isSize } from "#/repository/release_record.ts";
-import type { RollbackType } from "#/report/model.ts";
+import type { Integrity, RollbackType } from "#/report/model.ts";
 import type { ObjectReader } from "#/storage/object_store.ts";
 
 export const BACKUPS_PREFIX = ".rollback-backups";
@@ -21,6 +21,12 @@ export interface BackupFile {
   readonly uid: number | null;
   readonly gid: number | null;
   readonly mtime: string | null;
+  /** On object storage: the tag (ETag, generation) of the artifact when it left. */
+  readonly tag?: string;
+  /** On object storage, beside a digest: what it said of those bytes (see `content_tags.ts`). */
+  readonly content_tag?: string;
+  /** Where the bucket keeps versions: the one that left. */
+  readonly version_id?: string;
 }
 
 /** `.rollback-backups/<name>/manifest.json`. */
@@ -35,7 +41,9 @@ export interface BackupManifest {
   readonly by: string;
   readonly host: string;
   readonly reason: string;
-  readonly integrity: "sha256" | "size";
+  readonly integrity: Integrity;
+  /** `versions`: the bytes are not in this folder, they are the bucket's older versions (`--no-backup` there). */
+  readonly stored?: "versions";
   /** The index entry before the rollback; for a hidden release the one that its tombstone kept. */
   readonly entry: ReleaseEntry;
   /** Where the entry stood. */
@@ -77,8 +85,7 @@ export async function loadManifest(store: ObjectReader, backup: string): Promise
   if (!isBackupId(backup)) throw noSuchBackup(backup);
   const stored = await store.read(manifestKey(backup), { maxBytes: MAX_MANIFEST_BYTES });
   if (stored !== undefined) return parseManifest(backup, stored.bytes);
-  const folder = await store.stat(`${BACKUPS_PREFIX}/${backup}`);
-  if (folder?.kind !== "folder") throw noSuchBackup(backup);
+  if (!await store.isFolder(`${BACKUPS_PREFIX}/${backup}`)) throw noSuchBackup(backup);
   return undefined;
 }
 
@@ -106,7 +113,9 @@ export function parseManifest(backup: string, bytes: Uint8Array): BackupManifest
 
 function isBackupFile(value: unknown): value is BackupFile {
   return isJsonObject(value) && artifactPathProblem(value.path) === undefined && isSize(value.size) &&
-    (value.sha256 === null || isDigest(value.sha256)) && typeof value.mode === "number";
+    (value.sha256 === null || isDigest(value.sha256)) && typeof value.mode === "number" &&
+    (value.version_id === undefined || typeof value.version_id === "string") &&
+    (value.content_tag === undefined || typeof value.content_tag === "string");
 }
 
 /** Names of all backups, oldest first within a version. */

@@ -6,6 +6,8 @@ import type { JsonObject } from "#/core/json.ts";
 import type {
   BackupPin,
   Channel,
+  HistoryCut,
+  Hold,
   ReleaseEntry,
   RepositoryIndex,
   Tombstone,
@@ -31,7 +33,10 @@ export type IndexChange =
   | { readonly change: "set_channel"; readonly name: string; readonly channel: Channel }
   | { readonly change: "remove_channel"; readonly name: string }
   | { readonly change: "set_pin"; readonly backup: string; readonly pin: BackupPin }
-  | { readonly change: "remove_pin"; readonly backup: string };
+  | { readonly change: "remove_pin"; readonly backup: string }
+  | { readonly change: "set_hold"; readonly name: string; readonly hold: Hold }
+  | { readonly change: "remove_hold"; readonly name: string }
+  | { readonly change: "set_history_cut"; readonly cut: HistoryCut | null };
 
 /** A change names a release that is not in the index. */
 export class ImpossibleChange extends Error {}
@@ -81,10 +86,8 @@ function applyChange(index: RepositoryIndex, change: IndexChange): RepositoryInd
       return { ...index, releases: index.releases.filter((entry) => entry.version !== change.version) };
     case "edit_release":
       return { ...index, releases: editRelease(index.releases, change) };
-    case "put_tombstone": {
-      const others = tombstonesWithout(index, change.tombstone.version);
-      return { ...index, rolled_back: [change.tombstone, ...others] };
-    }
+    case "put_tombstone":
+      return { ...index, rolled_back: putTombstone(index, change.tombstone) };
     case "remove_tombstone":
       return withPart(index, "rolled_back", tombstonesWithout(index, change.version));
     case "set_channel":
@@ -95,6 +98,12 @@ function applyChange(index: RepositoryIndex, change: IndexChange): RepositoryInd
       return { ...index, backup_pins: { ...index.backup_pins, [change.backup]: change.pin } };
     case "remove_pin":
       return withPart(index, "backup_pins", without(index.backup_pins, change.backup));
+    case "set_hold":
+      return { ...index, holds: { ...index.holds, [change.name]: change.hold } };
+    case "remove_hold":
+      return withPart(index, "holds", without(index.holds, change.name));
+    case "set_history_cut":
+      return withPart(index, "history_cut", change.cut ?? {});
     default:
       return change satisfies never;
   }
@@ -130,6 +139,14 @@ function invertChange(index: RepositoryIndex, change: IndexChange): readonly Ind
       if (old !== undefined) return [{ change: "set_pin", backup: change.backup, pin: old }];
       return change.change === "set_pin" ? [{ change: "remove_pin", backup: change.backup }] : [];
     }
+    case "set_hold":
+    case "remove_hold": {
+      const old = index.holds?.[change.name];
+      if (old !== undefined) return [{ change: "set_hold", name: change.name, hold: old }];
+      return change.change === "set_hold" ? [{ change: "remove_hold", name: change.name }] : [];
+    }
+    case "set_history_cut":
+      return [{ change: "set_history_cut", cut: index.history_cut ?? null }];
     default:
       return change satisfies never;
   }
@@ -219,14 +236,22 @@ function invertEdit(
 }
 
 /** A part that became empty leaves no trace. */
-function withPart<K extends "rolled_back" | "channels" | "backup_pins">(
+function withPart<K extends "rolled_back" | "channels" | "backup_pins" | "holds" | "history_cut">(
   index: RepositoryIndex,
   name: K,
-  part: NonNullable<RepositoryIndex[K]>,
+  part: NonNullable<RepositoryIndex[K]> | Readonly<Record<string, never>>,
 ): RepositoryIndex {
   if (Object.keys(part).length > 0) return { ...index, [name]: part };
   const { [name]: _empty, ...rest } = index;
   return rest as unknown as RepositoryIndex;
+}
+
+/** Newest first; one that only learns more of the same rollback stays where it is. */
+function putTombstone(index: RepositoryIndex, tombstone: Tombstone): readonly Tombstone[] {
+  const known = index.rolled_back ?? [];
+  const at = known.findIndex(({ version }) => version === tombstone.version);
+  if (at >= 0 && known[at]!.rollback_id === tombstone.rollback_id) return known.with(at, tombstone);
+  return [tombstone, ...tombstonesWithout(index, tombstone.version)];
 }
 
 function tombstonesWithout(index: RepositoryIndex, version: string): readonly Tombstone[] {

@@ -1,10 +1,10 @@
 /** Reading and writing `index.json`. What it names is not trusted; what it holds beside is kept. */
 import { createHash } from "node:crypto";
-import { RollbackIndexError } from "#/core/errors.ts";
+import { RollbackIndexError, StorageError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, parseJson } from "#/core/json.ts";
 import { artifactPathProblem, quoteShort } from "#/core/safe_path.ts";
 import { INDEX_SCHEMA_VERSION, type RepositoryIndex } from "#/repository/index_format.ts";
-import type { ObjectReader, ObjectStat } from "#/storage/object_store.ts";
+import type { ObjectReader, ObjectStat, StoredBytes } from "#/storage/object_store.ts";
 
 export const INDEX_KEY = "index.json";
 export const INDEX_MARKDOWN_KEY = "index.md";
@@ -27,19 +27,35 @@ export const EMPTY_INDEX: RepositoryIndex = { schema_version: INDEX_SCHEMA_VERSI
 
 /** @throws {RollbackIndexError} when the index cannot be read or understood */
 export async function loadIndex(store: ObjectReader): Promise<LoadedIndex> {
-  const stat = await store.stat(INDEX_KEY);
-  if (stat === undefined) return { index: EMPTY_INDEX, tag: null, sha256: null };
-  if (stat.kind !== "file") throw indexError(`it is a ${kindName(stat.kind)}, not a file`);
-  if (stat.size > MAX_INDEX_BYTES) {
-    const mib = Math.ceil(stat.size / 1024 / 1024);
-    throw indexError(
-      `it is ${mib} MiB large and the limit is 64 MiB, because every operation reads and writes it whole`,
-      "Split the repository, or remove entries that are no longer needed.",
-    );
-  }
-  const stored = await store.read(INDEX_KEY, { maxBytes: MAX_INDEX_BYTES });
+  if (!store.capabilities.remote) await refuseOddIndex(store);
+  const stored = await readIndex(store);
   if (stored === undefined) return { index: EMPTY_INDEX, tag: null, sha256: null };
   return { index: parseIndex(stored.bytes), tag: stored.tag, sha256: sha256Hex(stored.bytes) };
+}
+
+async function refuseOddIndex(store: ObjectReader): Promise<void> {
+  const stat = await store.stat(INDEX_KEY);
+  if (stat === undefined) return;
+  if (stat.kind !== "file") throw indexError(`it is a ${kindName(stat.kind)}, not a file`);
+  if (stat.size > MAX_INDEX_BYTES) throw tooLarge(stat.size);
+}
+
+function tooLarge(size: number): RollbackIndexError {
+  const mib = Math.ceil(size / 1024 / 1024);
+  return indexError(
+    `it is ${mib} MiB large and the limit is 64 MiB, because every operation reads and writes it whole`,
+    "Split the repository, or remove entries that are no longer needed.",
+  );
+}
+
+/** Where a look before would cost a request, the reading itself is refused. */
+async function readIndex(store: ObjectReader): Promise<StoredBytes | undefined> {
+  try {
+    return await store.read(INDEX_KEY, { maxBytes: MAX_INDEX_BYTES });
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.context.failure !== "too_large") throw error;
+    throw tooLarge((await store.stat(INDEX_KEY))?.size ?? MAX_INDEX_BYTES);
+  }
 }
 
 function kindName(kind: ObjectStat["kind"]): string {
@@ -53,7 +69,7 @@ export function parseIndex(bytes: Uint8Array): RepositoryIndex {
   if (!isJsonObject(value)) throw indexError("it is not a JSON object");
   checkReleases(value.releases);
   checkList(value.rolled_back, "rolled_back");
-  for (const name of ["channels", "backup_pins"] as const) {
+  for (const name of ["channels", "backup_pins", "holds"] as const) {
     const part = value[name];
     if (part === undefined) continue;
     if (!isJsonObject(part) || !Object.values(part).every(isJsonObject)) {

@@ -61,6 +61,8 @@ export interface Tombstone {
   readonly backups: readonly string[];
   /** The index entry, kept where the artifacts are still published (`hidden`). */
   readonly entry?: ReleaseEntry;
+  /** When the last of its backups was deleted for good, and by which operation. */
+  readonly backup_deleted?: { readonly at: string; readonly operation: string };
   readonly [unknown: string]: JsonValue | undefined;
 }
 
@@ -69,6 +71,20 @@ export type BackupPin = {
   readonly at: string;
   readonly by: string;
   readonly reason: string;
+};
+
+/** Stops publishes and channel moves until it is released. */
+export type Hold = {
+  readonly at: string;
+  readonly by: string;
+  readonly reason: string;
+};
+
+/** History records up to this operation, and so all that began up to this time, were deleted by retention. */
+export type HistoryCut = {
+  readonly operation: string;
+  /** RFC 3339. */
+  readonly at: string;
 };
 
 export interface RepositoryIndex {
@@ -86,6 +102,8 @@ export interface RepositoryIndex {
   readonly channels?: { readonly [name: string]: Channel };
   readonly rolled_back?: readonly Tombstone[];
   readonly backup_pins?: { readonly [backup: string]: BackupPin };
+  readonly holds?: { readonly [name: string]: Hold };
+  readonly history_cut?: HistoryCut;
   readonly [unknown: string]: JsonValue | undefined;
 }
 

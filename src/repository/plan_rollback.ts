@@ -13,9 +13,13 @@ export interface RollbackView extends RepositoryView {
   /** Newest first. */
   readonly leaving: readonly LeavingRelease[];
   readonly noBackup: boolean;
+  /** The storage keeps the versions of what is deleted: a rollback without a backup can be undone, too. */
+  readonly keepsVersions: boolean;
   readonly reason: string;
   /** Where its channels go, when the caller said so. */
   readonly channelTo: string | undefined;
+  /** Channels that go there too, whatever they name. */
+  readonly repoint: readonly string[];
 }
 
 /** What becomes of one version. */
@@ -37,13 +41,25 @@ export function planRollback(view: RollbackView, binding: Binding): Plan {
     ...channels.changes,
   ];
   const markdown: readonly RepositoryStep[] = view.hasMarkdown ? [{ kind: "update_markdown" }] : [];
-  const canUndo = !view.noBackup || view.type === "index_only";
   return {
     operation: "rollback",
     versions: view.leaving.map((release) => release.version),
     steps: [...before, { kind: "commit_index", changes }, ...after, ...markdown],
-    undo: canUndo ? `backout release restore ${binding.id}` : null,
+    undo: undoOf(view, binding),
   };
+}
+
+function undoOf(view: RollbackView, binding: Binding): string | null {
+  if (view.leaving.length === 0) {
+    const [moved] = planChannels(view, binding).moves;
+    return moved === undefined ? null : `backout channel set ${moved.channel} ${moved.from}`;
+  }
+  return hasBackup(view) || view.type === "index_only" ? `backout release restore ${binding.id}` : null;
+}
+
+/** True when a manifest is written: of a backup folder, or of the versions that the bucket keeps. */
+export function hasBackup(view: RollbackView): boolean {
+  return !view.noBackup || view.keepsVersions;
 }
 
 /** True when the artifacts of a version leave the published tree. */
@@ -56,7 +72,7 @@ function backUpStep(
   release: LeavingRelease,
   binding: Binding,
 ): readonly RepositoryStep[] {
-  if (view.noBackup) return [];
+  if (!hasBackup(view)) return [];
   const moves = movesArtifacts(view, release);
   return [{
     kind: "back_up",
@@ -65,6 +81,7 @@ function backUpStep(
     rollback_type: view.type,
     files: moves ? usable(release.artifacts) : [],
     kept: moves ? usable(release.kept) : [],
+    ...(view.noBackup ? { stored: "versions" } as const : {}),
   }];
 }
 
@@ -74,7 +91,7 @@ function moveStep(view: RollbackView, release: LeavingRelease): readonly Reposit
   return [{
     kind: "move_artifacts",
     version: release.version,
-    to: view.noBackup ? "trash" : "backup",
+    to: !view.noBackup ? "backup" : view.keepsVersions ? "versions" : "trash",
     files,
   }];
 }
@@ -120,7 +137,7 @@ function releaseChanges(
 /** All backups that together hold the version afterwards, oldest first. */
 function backupsAfter(view: RollbackView, release: LeavingRelease, binding: Binding): readonly string[] {
   const earlier = backupsSoFar(view.index, release.version);
-  return view.noBackup ? earlier : [...earlier, binding.backupName(release.version)];
+  return hasBackup(view) ? [...earlier, binding.backupName(release.version)] : earlier;
 }
 
 function removedAfter(release: LeavingRelease): readonly string[] {
@@ -148,7 +165,7 @@ export function planChannels(view: RollbackView, binding: Binding): ChannelPlan 
   const changes: IndexChange[] = [];
   const stuck: ChannelPlan["stuck"][number][] = [];
   for (const [name, channel] of Object.entries(view.index.channels ?? {})) {
-    if (!leaving.has(channel.version)) continue;
+    if (!leaving.has(channel.version) && !view.repoint.includes(name)) continue;
     const to = view.channelTo ?? targetOf(view, channel, leaving);
     if (typeof to === "string") {
       moves.push({ channel: name, from: channel.version, to });

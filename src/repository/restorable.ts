@@ -2,25 +2,19 @@
 import { RollbackAlreadyRolledBackError, RollbackBackupError } from "#/core/errors.ts";
 import { parseBackupFolderName } from "#/core/ids.ts";
 import { artifactPathProblem, quoteShort, versionProblem } from "#/core/safe_path.ts";
+import { filesOf, type RestorableFile } from "#/repository/backup_files.ts";
 import {
-  type BackupFile,
-  backupKey,
   type BackupManifest,
-  BACKUPS_PREFIX,
   findBackup,
+  listBackupNames,
   loadManifest,
+  newestOf,
 } from "#/repository/backup_folder.ts";
-import type { Channel, ReleaseEntry, RepositoryIndex } from "#/repository/index_format.ts";
+import type { Channel, ReleaseEntry, RepositoryIndex, Tombstone } from "#/repository/index_format.ts";
 import { releaseDigest } from "#/repository/release_record.ts";
 import { findEntry, findTombstone, stateOf, statusByMarks } from "#/repository/version_state.ts";
 import type { VersionState } from "#/repository/views.ts";
 import type { BatchOptions, ObjectReader } from "#/storage/object_store.ts";
-
-/** A file that is put back, and where its bytes are. */
-export interface RestorableFile extends Omit<BackupFile, "sha256"> {
-  readonly sha256: string;
-  readonly backup: string;
-}
 
 /** A version as it will be after its restore. */
 export interface Restorable {
@@ -76,10 +70,12 @@ async function backupToUse(
 ): Promise<string> {
   const tombstone = findTombstone(index, wanted);
   if (state === "removed" && tombstone?.backup === null && tombstone.backups?.length === 0) {
-    throw skipped(wanted);
+    throw await noBackup(store, wanted, tombstone);
   }
   const entry = findEntry(index, wanted);
-  if ((state === "partial" || state === "emptied") && entry?.backups?.length === 0) throw skipped(wanted);
+  if ((state === "partial" || state === "emptied") && entry?.backups?.length === 0) {
+    throw await noBackup(store, wanted);
+  }
   if (entry !== undefined && (state === "active" || state === "yanked" || state === "bad")) {
     await refuseIfThere(store, entry, state);
   }
@@ -97,7 +93,7 @@ async function ofTombstone(
   const kept = tombstone.backups ?? (tombstone.backup === null ? [] : [tombstone.backup]);
   // The last rollback left no backup, but an older one was asked for by its name.
   const backups = kept.length > 0 ? kept : named?.backups ?? [];
-  if (backups.length === 0 && tombstone.entry === undefined) throw skipped(version);
+  if (backups.length === 0 && tombstone.entry === undefined) throw await noBackup(store, version, tombstone);
   return await gather(
     store,
     { index, version, state: tombstone.state, backups, current: tombstone.entry },
@@ -153,41 +149,6 @@ async function gather(store: ObjectReader, sources: Sources, options: BatchOptio
       ...await occupied(store, entry, saved, options),
     ],
   };
-}
-
-async function filesOf(
-  store: ObjectReader,
-  backup: string,
-  manifest: BackupManifest | undefined,
-  options: BatchOptions,
-): Promise<readonly RestorableFile[]> {
-  const files = manifest?.artifacts ?? await filesWithoutManifest(store, backup);
-  const unknown = files.filter((file) => file.sha256 === null);
-  const digests = await store.digest(unknown.map((file) => backupKey(backup, file.path)), options);
-  const computed = new Map(unknown.map((file, i) => [file.path, digests[i]!.sha256]));
-  return files.map((file) => ({ ...file, sha256: file.sha256 ?? computed.get(file.path)!, backup }));
-}
-
-/** The files of a backup that T.A.R.S. made: whatever is in its folder. */
-export async function filesWithoutManifest(
-  store: ObjectReader,
-  backup: string,
-): Promise<readonly BackupFile[]> {
-  const prefix = `${BACKUPS_PREFIX}/${backup}/`;
-  const stats = await store.list(prefix.slice(0, -1));
-  return stats
-    .filter((stat) =>
-      stat.kind === "file" && artifactPathProblem(stat.key.slice(prefix.length)) === undefined
-    )
-    .map(({ key, size, mode, uid, gid, mtime }) => ({
-      path: key.slice(prefix.length),
-      size,
-      sha256: null,
-      mode,
-      uid,
-      gid,
-      mtime,
-    }));
 }
 
 function versionOfFolder(backup: string): string {
@@ -254,12 +215,8 @@ async function occupied(
   const paths = [...new Set(entry.artifacts)].filter((path) => saved.has(path));
   const stats = await store.statMany(paths);
   const there = paths.filter((_, i) => stats[i] !== undefined);
-  const alike = paths.filter((path, i) =>
-    stats[i]?.kind === "file" && stats[i].size === saved.get(path)!.size
-  );
-  const digests = await store.digest(alike, options);
-  const same = new Set(alike.filter((path, i) => digests[i]!.sha256 === saved.get(path)!.sha256));
-  return there.filter((path) => !same.has(path)).map((path) => `something else stands at ${path}`);
+  const same = await store.haveBytes(there.map((path) => saved.get(path)!), options);
+  return there.filter((_, i) => !same[i]).map((path) => `something else stands at ${path}`);
 }
 
 /** Newest rollback first: each undoes what it did to the channels. */
@@ -273,9 +230,22 @@ function channelsOf(manifests: readonly BackupManifest[]): Restorable["channels"
   );
 }
 
-function skipped(version: string): RollbackBackupError {
-  return new RollbackBackupError(`${version} was rolled back without a backup, or its backup was deleted`, {
-    hint: "It cannot be restored from here. Publish it again under a new version.",
-    context: { version },
+/** Why there is nothing to restore from; a backup of an earlier rollback that was undone may still hold the bytes. */
+async function noBackup(
+  store: ObjectReader,
+  version: string,
+  tombstone?: Tombstone,
+): Promise<RollbackBackupError> {
+  const names = await listBackupNames(store);
+  const older = newestOf(names.filter((name) => parseBackupFolderName(name)?.version === version));
+  const deleted = tombstone?.backup_deleted;
+  const why = deleted === undefined
+    ? `${version} was rolled back without a backup, or its backup was deleted`
+    : `The backup of ${version} was deleted at ${deleted.at} by operation ${deleted.operation}`;
+  return new RollbackBackupError(why, {
+    hint: older === undefined
+      ? "It cannot be restored from here. Publish it again under a new version."
+      : `A backup of an earlier rollback is there: backout release restore ${older}`,
+    context: { version, ...(older === undefined ? {} : { backup: older }) },
   });
 }

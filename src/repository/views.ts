@@ -1,6 +1,8 @@
 /** What the reading operations answer. */
 import type { Channel, ReleaseEntry, Tombstone } from "#/repository/index_format.ts";
+import type { ExitCode } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
+import type { PolicyMode, RuleResult } from "#/report/model.ts";
 
 export type VersionState =
   | "absent"
@@ -28,6 +30,17 @@ export interface ReleaseList {
   readonly releases: readonly ReleaseSummary[];
   readonly rolled_back: readonly Tombstone[];
   readonly channels: { readonly [name: string]: Channel };
+}
+
+export interface HoldList {
+  readonly repository: string;
+  readonly holds: readonly {
+    readonly name: string;
+    /** RFC 3339. */
+    readonly at: string;
+    readonly by: string;
+    readonly reason: string;
+  }[];
 }
 
 export interface ReleaseDetail {
@@ -74,6 +87,39 @@ export interface BackupSummary {
   readonly pinned: boolean;
   /** False for a backup that T.A.R.S. made (no manifest). */
   readonly has_manifest: boolean;
+}
+
+/** A backup, with what retention makes of it. */
+export interface RetainedBackup {
+  readonly id: string;
+  readonly version: string;
+  readonly created_at: string | null;
+  /** What deleting it frees. */
+  readonly bytes: number;
+  readonly action: "keep" | "delete";
+  /** At least one. */
+  readonly reasons: readonly string[];
+}
+
+/** What `retention apply` would do now. */
+export interface RetentionPlan {
+  readonly repository: string;
+  /** RFC 3339: the moment it was decided for. */
+  readonly at: string;
+  /** Null where the storage does not know. */
+  readonly free_bytes: number | null;
+  /** Newest first. */
+  readonly backups: readonly RetainedBackup[];
+  readonly keep: { readonly backups: number; readonly bytes: number };
+  readonly delete: { readonly backups: number; readonly bytes: number };
+  readonly history: {
+    readonly records: number;
+    readonly delete: number;
+    /** The newest record that goes; null when none does. */
+    readonly up_to: { readonly operation: string; readonly at: string } | null;
+  };
+  /** Limits that cannot be met, and rules that do nothing. */
+  readonly warnings: readonly string[];
 }
 
 export interface BackupVerifyResult {
@@ -131,13 +177,32 @@ export interface StatusView {
   readonly channels: { readonly [name: string]: string };
   /** Null when unknown. */
   readonly backups: number | null;
+  /** Bytes in them. */
+  readonly backup_bytes: number | null;
   readonly lock: LockView | null;
+  /** Seconds since the lock was taken, 0 when nobody holds it; null when unknown. */
+  readonly lock_age_seconds: number | null;
   readonly unfinished: readonly {
     readonly id: string;
     readonly operation: string;
     readonly committed: boolean;
   }[];
   readonly last_operation: HistoryEntry | null;
+  /** How the operations of the last days ended; denied is 41 and 42. */
+  readonly recent_operations: {
+    readonly days: number;
+    readonly success: number;
+    readonly partial: number;
+    readonly denied: number;
+    readonly failed: number;
+    readonly dry_run: number;
+  } | null;
+  /** This user's messages that no receiver has taken yet; null where there is no place for them. */
+  readonly waiting_notifications: {
+    readonly messages: number;
+    /** RFC 3339. */
+    readonly oldest: string | null;
+  } | null;
   readonly free_bytes: number | null;
 }
 
@@ -154,9 +219,30 @@ export interface DoctorResult {
   readonly context: JsonObject;
 }
 
+/** What the policy says to a rollback, without running it. */
+export interface PolicyCheck {
+  readonly repository: string;
+  /** Verb and object: `roll back v1.0.2`. */
+  readonly operation: string;
+  readonly versions: readonly string[];
+  readonly policy_mode: PolicyMode;
+  readonly forced: boolean;
+  readonly allowed: boolean;
+  /** 0, 41 or 42. */
+  readonly exit_code: ExitCode;
+  readonly rules: readonly RuleResult[];
+  readonly warnings: readonly string[];
+  /** The denial, null when there is none. */
+  readonly message: string | null;
+  readonly hint: string | null;
+}
+
 export interface AuditVerifyResult {
   readonly repository: string;
+  /** All entries, those in archives included. */
   readonly entries: number;
+  /** How many of them are in archives. */
+  readonly archived: number;
   readonly signed: number;
   readonly head: { readonly seq: number; readonly sha256: string } | null;
   readonly problems: readonly string[];
@@ -170,4 +256,16 @@ export interface RecoverResult {
     readonly direction: "forward" | "back";
     readonly summary: string;
   }[];
+  readonly warnings: readonly string[];
+}
+
+/** What became of the messages that waited. */
+export interface NotifyFlushResult {
+  readonly repository: string;
+  readonly delivered: number;
+  /** Messages that still wait. */
+  readonly waiting: number;
+  /** Messages given up: too old, damaged, or rejected by their receiver. */
+  readonly dropped: number;
+  readonly warnings: readonly string[];
 }

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
+import { isOwnFolder } from "./key.ts";
 
 export type Location =
   /** `path` is as given: it may be relative to the working folder. */
@@ -66,6 +67,15 @@ function bucketLocation(type: "s3" | "gcs", location: string): Location {
     throw new UsageError(`Cannot use ${quoteShort(location)} as a location: its prefix has a . or .. part`, {
       hint: HINT,
     });
+  }
+  const own = rest.find(isOwnFolder);
+  if (own !== undefined) {
+    throw new UsageError(
+      `Cannot use ${quoteShort(location)} as a location: ${own} is a folder of backout's own`,
+      {
+        hint: "Give the prefix above it.",
+      },
+    );
   }
   return { type, bucket, prefix };
 }

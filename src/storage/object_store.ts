@@ -43,6 +43,15 @@ export interface ObjectStat {
   readonly versionId?: string;
 }
 
+/** An older version of an object, where the storage keeps them (`keepsVersions`). */
+export interface VersionedKey {
+  readonly key: string;
+  readonly versionId: string;
+}
+
+/** An object as it is now, by its key, or one of its versions. */
+export type ObjectKey = string | VersionedKey;
+
 export interface StoredBytes {
   readonly bytes: Uint8Array;
   /** Pass it to `commitStaged` to replace exactly what was read. */
@@ -87,10 +96,12 @@ export interface ObjectReader {
   /** As shown to people; never holds a secret. */
   readonly location: string;
   readonly capabilities: Capabilities;
-  /** Undefined when nothing is there. Never follows a symlink. */
+  /** Undefined when nothing is there. Never follows a symlink. Where there are no folders, of objects only. */
   stat(key: string): ObjectStat | undefined | Promise<ObjectStat | undefined>;
+  /** Whether it is a folder, or the beginning of other keys where there are no folders. */
+  isFolder(key: string): Promise<boolean>;
   /** In the order of `keys`. */
-  statMany(keys: readonly string[]): Promise<readonly (ObjectStat | undefined)[]>;
+  statMany(keys: readonly ObjectKey[]): Promise<readonly (ObjectStat | undefined)[]>;
   /** The whole object, undefined when there is none. @throws {StorageError} when it is larger than `maxBytes` */
   read(key: string, options: { maxBytes: number }): Promise<StoredBytes | undefined>;
   /** All files below `prefix` (a folder, no slash at the end), sorted by key. Symlinks and devices are listed, not followed. */
@@ -98,13 +109,21 @@ export interface ObjectReader {
   /** Names directly below `prefix`, sorted. */
   listNames(prefix: string): Promise<readonly string[]>;
   /** SHA-256 of each object, read on both cores. In the order of `keys`. */
-  digest(keys: readonly string[], options?: BatchOptions): Promise<readonly DigestedObject[]>;
+  digest(keys: readonly ObjectKey[], options?: BatchOptions): Promise<readonly DigestedObject[]>;
+  /**
+   * Which of these files are there with the bytes of their records; in their order. They are read, unless the storage
+   * noted a digest when they were written.
+   */
+  haveBytes(
+    files: readonly Pick<FileRecord, "path" | "size" | "sha256">[],
+    options?: BatchOptions,
+  ): Promise<readonly boolean[]>;
   /**
    * Copies objects to new files outside the storage (folders are made, nothing is overwritten, no byte is shared);
    * never follows a symlink in the storage. Not durable: for drills and exports.
    */
   exportFiles(
-    files: readonly { readonly key: string; readonly path: string; readonly mode: number }[],
+    files: readonly { readonly key: ObjectKey; readonly path: string; readonly mode: number }[],
     options?: BatchOptions,
   ): Promise<void>;
   /** Bytes that can still be written, null where that has no meaning. */
@@ -139,7 +158,7 @@ export interface ObjectStore extends ObjectReader {
   /**
    * Puts files of another place at their keys, whole and with the bytes of their records. A key that has the same bytes
    * already is left alone, so that it can be done again; other bytes are a `ConflictError`.
-   * @returns the content tags of the files, by path; empty where the storage has none
+   * @returns the content tags of the files by path, or their tags where they have none; empty on a filesystem
    * @throws {RollbackBackupError} a source does not have the bytes of its record
    */
   addFiles(
@@ -164,6 +183,11 @@ export interface ObjectStore extends ObjectReader {
   removeTree(prefix: string): Promise<void>;
   /** Makes all moves, removals and placements since the last flush durable. */
   flush(): Promise<void>;
+  /**
+   * Waits until no change that this process gave up waiting for can take effect any more. At once where none was, and on a
+   * filesystem.
+   */
+  settle(): Promise<void>;
   removeScratch(operation: string): Promise<void>;
   /** Removes temporary files that a dead process left. Called under the lock, after a recovery. */
   removeLeftovers(): Promise<void>;
@@ -172,8 +196,9 @@ export interface ObjectStore extends ObjectReader {
   /**
    * Tries with an object of its own whether the storage honours the conditions of writes. Null where that is not a matter
    * of the server (a filesystem).
+   * @param operation who asks under the lock: the object is among what is its own, so that recovery removes it too
    */
-  probeConditions(): Promise<boolean | null>;
+  probeConditions(operation?: string): Promise<boolean | null>;
   /** Sets aside at least `bytes` for the journal of a rollback on a full disk. Never fails an operation. */
   keepReserve(bytes: number): Promise<void>;
 }
@@ -187,7 +212,9 @@ export interface AddOptions extends BatchOptions {
 export interface StagedFile {
   readonly record: FileRecord;
   /** A path of the local filesystem, or a key of this storage (an older version of it, where one is named). */
-  readonly source: { readonly path: string } | { readonly key: string; readonly versionId?: string };
+  readonly source: { readonly path: string } | { readonly key: string } | VersionedKey;
+  /** What the storage said of bytes that are known to be the record's; where it still says so, they are not read. */
+  readonly contentTag?: string;
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** RFC 3339; kept on the new file. */
   readonly mtime?: string;

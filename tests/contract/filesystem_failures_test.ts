@@ -1,12 +1,12 @@
 /** Each changing call of each method fails once; the method must say so, leave no rubbish, and work when called again. */
 import assert from "node:assert/strict";
 import { StorageError } from "#/core/errors.ts";
-import { FilesystemStore } from "#/storage/filesystem.ts";
+import { FilesystemStore } from "#/storage/filesystem/store.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import { readTree, type Tree } from "../support/tree.ts";
 import { withTempDir } from "../support/temp.ts";
 import { failCall, testOnTwoDevices } from "./filesystem_support.ts";
-import { bytesOf, movesInto, OPERATION, recordOf, sha256, textOf } from "./object_store_suite.ts";
+import { bytesOf, movesInto, OPERATION, recordOf, sha256, textOf } from "./object_store_support.ts";
 
 interface Method {
   readonly name: string;
@@ -68,6 +68,17 @@ const METHODS: readonly Method[] = [
       return async (again) => {
         await again.placeStaged(OPERATION, records);
         await again.flush();
+      };
+    },
+  },
+  {
+    name: "addFiles",
+    prepare: async (store) => {
+      await store.create("src/a", bytesOf("A"));
+      return async (again) => {
+        await again.addFiles(OPERATION, [{ record: recordOf("v1/bin/a", "A"), source: { key: "src/a" } }]);
+        await again.flush();
+        await again.removeScratch(OPERATION);
       };
     },
   },
@@ -147,8 +158,9 @@ Deno.test("keepReserve swallows a full disk and leaves no half reserve", async (
         assert.ok(fault.calls >= n);
       }
       await store.keepReserve(1);
-      assert.equal((await store.list(".backout/reserve")).length, 16);
-      assert.ok((await store.list(".backout/reserve")).reduce((sum, it) => sum + it.size, 0) >= 1 << 20);
+      const reserve = await Array.fromAsync(store.list(".backout/reserve"));
+      assert.equal(reserve.length, 16);
+      assert.ok(reserve.reduce((sum, it) => sum + it.size, 0) >= 1 << 20);
     });
   }
 });

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { NotAFileError } from "#/core/digest.ts";
 import { StorageError } from "#/core/errors.ts";
 import { SystemError } from "#/core/system_error.ts";
-import { FilesystemStore } from "#/storage/filesystem.ts";
-import { UnsafePathError } from "#/storage/filesystem_tree.ts";
+import { FilesystemStore } from "#/storage/filesystem/store.ts";
+import { UnsafePathError } from "#/storage/key.ts";
 import { testRequiring } from "../support/require.ts";
 import { withTempDir } from "../support/temp.ts";
 import { asNobody } from "./filesystem_support.ts";
-import { bytesOf, movesInto, OPERATION, recordOf, sha256, textOf } from "./object_store_suite.ts";
+import { bytesOf, keysOf, movesInto, OPERATION, recordOf, sha256, textOf } from "./object_store_support.ts";
 
 const LIMIT = { maxBytes: 1000 };
 const modeOf = (path: string) => (Deno.lstatSync(path).mode ?? 0) & 0o7777;
@@ -27,7 +27,7 @@ Deno.test("no call goes through a symlink, and the error names it", async () => 
       async () => await store.stat("v1/a"),
       () => store.statMany(["v1/a"]),
       () => store.read("v1/a", LIMIT),
-      () => store.list("v1"),
+      () => keysOf(store, "v1"),
       () => store.listNames("v1"),
       () => store.digest(["v1/a"]),
       () => store.create("v1/b", bytesOf("")),
@@ -40,6 +40,7 @@ Deno.test("no call goes through a symlink, and the error names it", async () => 
       () => store.removeFiles(["v1/a"]),
       () => store.removeTree("v1/a"),
       () => store.placeStaged(OPERATION, [recordOf("v1/a", "A")]),
+      () => store.addFiles(OPERATION, [{ record: recordOf("v1/b", "A"), source: { key: "v2/a" } }]),
     ];
     for (const call of refused) {
       await assert.rejects(call, (error: unknown) => {
@@ -84,7 +85,7 @@ Deno.test("symlinks, FIFOs and folders in the place of a file are listed, and re
     assert.ok((await new Deno.Command("mkfifo", { args: [`${root}/v1/fifo`] }).output()).success);
     await Deno.mkdir(`${root}/v1/folder`);
     assert.deepEqual(
-      (await store.list("v1")).map((it) => [it.key, it.kind]),
+      (await Array.fromAsync(store.list("v1"))).map((it) => [it.key, it.kind]),
       [["v1/fifo", "other"], ["v1/file", "file"], ["v1/link", "symlink"]],
     );
     for (const name of ["link", "fifo", "folder"]) {
@@ -151,7 +152,7 @@ Deno.test("folder modes survive a move there and back, file by file and as a who
     }
     assert.deepEqual(await store.listNames(""), []);
     assert.equal(modeOf(`${root}/.rollback-backups/b`), 0o700);
-    const back = (await store.list(".rollback-backups/b")).map((it) => ({
+    const back = (await Array.fromAsync(store.list(".rollback-backups/b"))).map((it) => ({
       from: it.key,
       to: it.key.slice(".rollback-backups/b/".length),
       expected: it,
@@ -245,7 +246,7 @@ testRequiring(["setpriv"], "a user without permission gets a typed error and a r
     await new FilesystemStore(`${folder}/root`).create("v1/a", bytesOf("A"));
     const said = await asNobody(
       `
-      import { FilesystemStore } from "#/storage/filesystem.ts";
+      import { FilesystemStore } from "#/storage/filesystem/store.ts";
       const store = new FilesystemStore(${JSON.stringify(`${folder}/root`)});
       const expected = store.stat("v1/a");
       const errors = [];

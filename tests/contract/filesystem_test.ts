@@ -1,8 +1,9 @@
 /** The filesystem driver keeps the port's promises, wherever its state folder is. */
-import { FilesystemStore } from "#/storage/filesystem.ts";
+import { FilesystemStore } from "#/storage/filesystem/store.ts";
 import { tempDir } from "../support/temp.ts";
 import { secondDevice } from "./filesystem_support.ts";
-import { type FreshStore, objectStoreSuite } from "./object_store_suite.ts";
+import { objectStoreSuite } from "./object_store_suite.ts";
+import type { FreshStore } from "./object_store_support.ts";
 
 objectStoreSuite("filesystem", () => fresh(false));
 objectStoreSuite("filesystem with a state folder", () => fresh(true));

@@ -3,39 +3,57 @@
  * it can have (symlinks, devices, leases, …) in a file of its own.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { InterruptedError, RollbackBackupError, StorageError } from "#/core/errors.ts";
-import { tempDir } from "../support/temp.ts";
-import type { FileRecord } from "#/repository/index_format.ts";
-import { ConflictError, type Move, type ObjectStore, type StagedFile } from "#/storage/object_store.ts";
+import { StorageError } from "#/core/errors.ts";
+import { ConflictError, type Move } from "#/storage/object_store.ts";
+import { batchCases } from "./object_store_batches.ts";
+import {
+  type AddCase,
+  bytesOf,
+  type FreshStore,
+  keysOf,
+  LIMIT,
+  OPERATION,
+  sha256,
+  type SuiteOptions,
+  textOf,
+} from "./object_store_support.ts";
 
-/** An empty storage of a driver; disposed of after the test. */
-export interface FreshStore extends AsyncDisposable {
-  readonly store: ObjectStore;
-  /** The same storage, opened anew: what another process would see. */
-  again(): ObjectStore;
-}
-
-export const OPERATION = "01931b2e-6a00-7000-8000-000000000001";
 const OTHER_OPERATION = "01931b2e-6a00-7000-8000-000000000002";
-const LIMIT = { maxBytes: 1 << 20 };
 
-export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+export interface SuiteCase {
+  readonly name: string;
+  readonly run: (openFresh: () => Promise<FreshStore>) => Promise<void>;
+}
 
 /** Registers the suite's tests for one driver. */
 export function objectStoreSuite(driver: string, openFresh: () => Promise<FreshStore>): void {
-  const test = (name: string, body: (fresh: FreshStore) => Promise<void>) =>
-    Deno.test(`${driver}: ${name}`, async () => {
+  for (const { name, run } of objectStoreCases({ checksCopiedDigests: true })) {
+    Deno.test(`${driver}: ${name}`, () => run(openFresh));
+  }
+}
+
+/** The suite's tests: for drivers whose server is started once for all of them. */
+export function objectStoreCases(options: SuiteOptions): readonly SuiteCase[] {
+  const cases: SuiteCase[] = [];
+  const add: AddCase = (name, body) => {
+    const run = async (openFresh: () => Promise<FreshStore>) => {
       await using fresh = await openFresh();
       await body(fresh);
-    });
+    };
+    cases.push({ name, run });
+  };
+  singleCases(add);
+  batchCases(add, options);
+  return cases;
+}
 
+/** Objects one by one. */
+function singleCases(test: AddCase): void {
   test("an empty storage reads as empty", async ({ store }) => {
     assert.equal(await store.stat("index.json"), undefined);
     assert.equal(await store.read("a/b.txt", LIMIT), undefined);
     assert.deepEqual(await store.statMany(["x", "y/z"]), [undefined, undefined]);
-    assert.deepEqual(await store.list("v1"), []);
+    assert.deepEqual(await keysOf(store, "v1"), []);
     assert.deepEqual(await store.listNames(".rollback-backups"), []);
   });
 
@@ -104,7 +122,10 @@ export function objectStoreSuite(driver: string, openFresh: () => Promise<FreshS
 
   test("list is deep and sorted, listNames is neither deep nor unsorted", async ({ store }) => {
     for (const key of ["v1/b.txt", "v1/a/z", "v1/a.txt", "v10/x"]) await store.create(key, bytesOf(key));
-    assert.deepEqual((await store.list("v1")).map((it) => it.key), ["v1/a.txt", "v1/a/z", "v1/b.txt"]);
+    assert.deepEqual(await keysOf(store, "v1"), ["v1/a.txt", "v1/a/z", "v1/b.txt"]);
+    assert.deepEqual(await keysOf(store, ""), ["v1/a.txt", "v1/a/z", "v1/b.txt", "v10/x"]);
+    assert.equal(await store.isFolder("v1"), true);
+    assert.equal(await store.isFolder("v2"), false);
     assert.deepEqual(await store.listNames("v1"), ["a", "a.txt", "b.txt"]);
     assert.deepEqual(await store.listNames(""), ["v1", "v10"]);
     const [first, none] = await store.statMany(["v1/b.txt", "v1/nothing"]);
@@ -122,134 +143,6 @@ export function objectStoreSuite(driver: string, openFresh: () => Promise<FreshS
     assert.equal(digests[0]?.stat.tag, (await store.stat("v1/2"))?.tag);
     assert.equal(seen.at(-1), (3 << 20) + 5);
     await assert.rejects(store.digest(["v1/nothing"]), StorageError);
-  });
-
-  test("staged files appear at their keys, and doing it again changes nothing", async ({ store, again }) => {
-    const files = await sources(store, { "v1/a.txt": "A", "v1/bin/b": "BB", "top.txt": "T" });
-    await store.stageFiles(OPERATION, files);
-    await store.stageFiles(OPERATION, files);
-    assert.equal(await store.stat("v1/a.txt"), undefined);
-    const records = files.map((it) => it.record);
-    await store.placeStaged(OPERATION, records);
-    await again().placeStaged(OPERATION, records);
-    await store.flush();
-    assert.equal(await textOf(again(), "v1/bin/b"), "BB");
-    assert.equal(await textOf(again(), "top.txt"), "T");
-    await store.removeScratch(OPERATION);
-    assert.equal(await textOf(again(), "v1/a.txt"), "A");
-  });
-
-  test("placing keeps equal files, completes folders, and refuses other bytes", async ({ store }) => {
-    const files = await sources(store, { "v1/a.txt": "A", "v1/b.txt": "B" });
-    const records = files.map((it) => it.record);
-    await store.create("v1/a.txt", bytesOf("A"));
-    await store.stageFiles(OPERATION, files);
-    await store.placeStaged(OPERATION, records);
-    assert.equal(await textOf(store, "v1/b.txt"), "B");
-    await store.replace("v1/b.txt", bytesOf("X"));
-    await store.stageFiles(OPERATION, files);
-    await assert.rejects(store.placeStaged(OPERATION, records), ConflictError);
-    assert.equal(await textOf(store, "v1/b.txt"), "X");
-  });
-
-  test("staging refuses bytes that are not those of the record", async ({ store }) => {
-    const [file] = await sources(store, { "v1/a.txt": "good" });
-    const wrong = { ...file!, record: { ...file!.record, sha256: sha256("bad!") } };
-    await assert.rejects(store.stageFiles(OPERATION, [wrong]), RollbackBackupError);
-    const longer = { ...file!, record: { ...file!.record, size: 5 } };
-    await assert.rejects(store.stageFiles(OPERATION, [longer]), RollbackBackupError);
-    assert.equal(await store.stat("v1/a.txt"), undefined);
-  });
-
-  test("copies are checked, and an equal target is left alone", async ({ store }) => {
-    await store.create("v1/a", bytesOf("A"));
-    const copy = { from: "v1/a", to: ".rollback-backups/b1/v1/a", sha256: sha256("A") };
-    await store.copyFiles([copy]);
-    const tag = (await store.stat(copy.to))?.tag;
-    await store.copyFiles([copy, { from: "v1/a", to: ".rollback-backups/b1/again", sha256: null }]);
-    assert.equal((await store.stat(copy.to))?.tag, tag);
-    assert.equal(await textOf(store, ".rollback-backups/b1/again"), "A");
-    await assert.rejects(
-      store.copyFiles([{ ...copy, to: "x", sha256: sha256("B") }]),
-      RollbackBackupError,
-    );
-    assert.equal(await store.stat("x"), undefined);
-    await store.replace(copy.to, bytesOf("Z"));
-    await assert.rejects(store.copyFiles([copy]), ConflictError);
-  });
-
-  test("exports are new files outside, and nothing is overwritten", async ({ store }) => {
-    await using outside = tempDir();
-    await store.create("v1/a", bytesOf("A"));
-    const file = { key: "v1/a", path: `${outside.path}/deep/er/a`, mode: 0o640 };
-    await store.exportFiles([file]);
-    assert.equal(await Deno.readTextFile(file.path), "A");
-    assert.equal((Deno.lstatSync(file.path).mode ?? 0) & 0o777, 0o640);
-    await assert.rejects(store.exportFiles([file]), ConflictError);
-    await assert.rejects(
-      store.exportFiles([{ ...file, key: "v1/none", path: `${file.path}2` }]),
-      StorageError,
-    );
-  });
-
-  test("moves go there and back, whole folders and single files, and can be done again", async ({ store }) => {
-    for (const key of ["v1/a", "v1/bin/b", "v1/bin/c", "v2/x", "v2/y"]) await store.create(key, bytesOf(key));
-    const there = await movesInto(store, "b1", ["v1/a", "v1/bin/b", "v1/bin/c", "v2/y"]);
-    assert.deepEqual(await store.moveFiles(there), []);
-    await store.moveFiles(there);
-    await store.flush();
-    assert.deepEqual(await store.listNames("v1"), []);
-    assert.deepEqual((await store.list("")).map((it) => it.key), ["v2/x"]);
-    assert.equal(await textOf(store, ".rollback-backups/b1/v1/bin/b"), "v1/bin/b");
-    const back = await Promise.all(there.map(async ({ from, to }) => ({
-      from: to,
-      to: from,
-      expected: (await store.stat(to))!,
-    })));
-    assert.deepEqual(await store.moveFiles(back), []);
-    assert.deepEqual(
-      (await store.list("")).map((it) => it.key),
-      ["v1/a", "v1/bin/b", "v1/bin/c", "v2/x", "v2/y"],
-    );
-  });
-
-  test("a move reports what had changed, and fails on what is lost", async ({ store }) => {
-    for (const key of ["v1/a", "v1/b"]) await store.create(key, bytesOf(key));
-    const moves = await movesInto(store, "b1", ["v1/a", "v1/b"]);
-    await store.replace("v1/b", bytesOf("other"));
-    assert.deepEqual(await store.moveFiles(moves), ["v1/b"]);
-    await store.removeFiles([moves[0]!.to]);
-    await assert.rejects(store.moveFiles(moves), StorageError);
-  });
-
-  test("a move never replaces other bytes", async ({ store }) => {
-    await store.create("v1/a", bytesOf("mine"));
-    const moves = await movesInto(store, "b1", ["v1/a"]);
-    await store.create(moves[0]!.to, bytesOf("them"));
-    await assert.rejects(store.moveFiles(moves), ConflictError);
-    assert.equal(await textOf(store, "v1/a"), "mine");
-    assert.equal(await textOf(store, moves[0]!.to), "them");
-  });
-
-  test("removing what is not there is no error", async ({ store }) => {
-    for (const key of ["v1/a", "v1/bin/b", "v2/x"]) await store.create(key, bytesOf(key));
-    await store.removeFiles(["v1/a", "v1/bin/b", "v9/none"]);
-    await store.removeFiles(["v1/a", "v1/bin/b"]);
-    await store.flush();
-    assert.deepEqual(await store.listNames(""), ["v2"]);
-    await store.removeTree("v2");
-    await store.removeTree("v2");
-    assert.deepEqual(await store.listNames(""), []);
-  });
-
-  test("an aborted batch stops", async ({ store }) => {
-    for (const key of ["v1/a", "v1/b"]) await store.create(key, bytesOf(key));
-    const signal = AbortSignal.abort("SIGTERM");
-    const moves = await movesInto(store, "b1", ["v1/a", "v1/b"]);
-    await assert.rejects(store.moveFiles(moves, { signal }), InterruptedError);
-    await assert.rejects(store.digest(["v1/a"], { signal }), InterruptedError);
-    await assert.rejects(store.removeFiles(["v1/a"], { signal }), InterruptedError);
-    assert.equal((await store.list("v1")).length, 2);
   });
 
   test("the reserve is kept and given up", async ({ store, again }) => {
@@ -282,38 +175,11 @@ export function objectStoreSuite(driver: string, openFresh: () => Promise<FreshS
     assert.equal(await store.stat(to), undefined);
     await store.removeLeftovers();
   });
-}
 
-/** The text of a key; undefined when it is not there. */
-export async function textOf(store: ObjectStore, key: string): Promise<string | undefined> {
-  const read = await store.read(key, { maxBytes: 64 << 20 });
-  return read === undefined ? undefined : new TextDecoder().decode(read.bytes);
-}
-
-/** Moves of keys into a backup folder, as a rollback makes them. */
-export async function movesInto(
-  store: ObjectStore,
-  backup: string,
-  keys: readonly string[],
-): Promise<Move[]> {
-  const stats = await store.statMany(keys);
-  return keys.map((key, i) => ({ from: key, to: `.rollback-backups/${backup}/${key}`, expected: stats[i]! }));
-}
-
-/** Files to stage whose sources are keys of the same storage. */
-export async function sources(
-  store: ObjectStore,
-  texts: Readonly<Record<string, string>>,
-): Promise<readonly StagedFile[]> {
-  const files: StagedFile[] = [];
-  for (const [path, text] of Object.entries(texts)) {
-    const key = `.rollback-backups/source/${path}`;
-    await store.replace(key, bytesOf(text));
-    files.push({ record: recordOf(path, text), source: { key } });
-  }
-  return files;
-}
-
-export function recordOf(path: string, text: string, mode = 0o644): FileRecord {
-  return { path, size: bytesOf(text).length, sha256: sha256(text), mode };
+  test("whether conditions are honoured is found out without leaving a trace", async ({ store }) => {
+    assert.notEqual(await store.probeConditions(), false);
+    assert.equal((await store.probeConditions()) === null, !store.capabilities.remote);
+    assert.deepEqual(await store.listNames(".backout"), []);
+    assert.equal(await store.keepsVersions(), false);
+  });
 }

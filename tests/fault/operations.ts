@@ -1,5 +1,5 @@
 /** The operations that the sweeps stop at every point, each with the repository it starts from. */
-import { publishRelease, restoreRelease, rollbackRelease } from "#/mod.ts";
+import { applyRetention, publishRelease, restoreRelease, rollbackRelease } from "#/mod.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { type TarsRelease, writeTarsRepository } from "../support/tars.ts";
 
@@ -97,6 +97,14 @@ export const OPERATIONS: readonly SweepOperation[] = [
     prepare: [["release", "rollback", "v1.0.1", ...REASON]],
     argv: ["release", "restore", "v1.0.1"],
     run: (repository) => restoreRelease({ repository, target: "v1.0.1" }),
+  },
+  {
+    name: "retention",
+    stride: 3,
+    prepare: [["release", "rollback", "v1.0.2", ...REASON], ["release", "rollback", "v1.0.1", ...REASON]],
+    argv: ["retention", "apply", "--keep-last", "1", "--yes"],
+    run: (repository) => applyRetention({ repository, rules: { keepLast: 1 } }),
+    gives_up: ["v1.0.2"],
   },
 ];
 

@@ -22,11 +22,11 @@ export function readState(root: string, options: { readonly temporary?: "allowed
   return state;
 }
 
-function isBookkeeping(path: string): boolean {
+export function isBookkeeping(path: string): boolean {
   return /^\.backout\/(lock|history|audit|reserve)([./-]|$)/.test(path);
 }
 
-function normalize(path: string, bytes: Uint8Array): Uint8Array {
+export function normalize(path: string, bytes: Uint8Array): Uint8Array {
   if (!/\.(json|md)$/.test(path) || path.endsWith("README.md")) return bytes;
   const text = new TextDecoder().decode(bytes);
   const own = path === "index.json" ? indexText(text) : path === "index.md" ? withoutProbe(text) : text;
@@ -49,7 +49,7 @@ function withoutProbe(markdown: string): string {
   return markdown.split("\n").filter((line) => !line.startsWith(`| ${PROBE_CHANNEL} |`)).join("\n");
 }
 
-function withoutIds(text: string): string {
+export function withoutIds(text: string): string {
   return text
     .replaceAll(/-\d{8}_\d{6}-[0-9a-f]{8}/g, "-<backup>")
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<id>")

@@ -2,8 +2,10 @@
  * The sweeps by hand: `deno task sweep [OPERATION…] [--every N] [--pairs N] [--triples N] [--jobs N]` kills,
  * `--failures` makes calls fail, `--power-loss` cuts the power (needs root),
  * and one failure again: `deno task sweep OPERATION --point K [--second J] [--third I] --keep`.
+ * With `--bucket s3` or `--bucket gs` those over object storage.
  */
 import { parseArgs } from "node:util";
+import { BUCKET_FLAGS, BUCKET_HELP, bucketMain } from "./bucket_sweep_main.ts";
 import { crashSweep, type CrashSweepOptions, type SweepCounts } from "./crash_sweep.ts";
 import { OPERATIONS, type SweepOperation } from "./operations.ts";
 import { failureSweep } from "./failure_sweep.ts";
@@ -22,6 +24,7 @@ const { values: flags, positionals } = parseArgs({
     "third": { type: "string" },
     "failures": { type: "boolean", default: false },
     "power-loss": { type: "boolean", default: false },
+    ...BUCKET_FLAGS,
     "jobs": { type: "string", default: String(navigator.hardwareConcurrency) },
     "keep": { type: "boolean", default: false },
     "help": { type: "boolean", default: false },
@@ -50,8 +53,10 @@ async function main(): Promise<number> {
     console.log("deno task sweep [OPERATION…] --failures | --power-loss [--every N]");
     console.log("deno task sweep OPERATION --point K [--second J] [--third I] [--keep]");
     console.log(`Operations: ${OPERATIONS.map((it) => it.name).join(", ")}`);
+    console.log(BUCKET_HELP);
     return 0;
   }
+  if (flags.bucket !== undefined) return await bucketMain(flags, positionals);
   const unknown = positionals.find((name) => !OPERATIONS.some((it) => it.name === name));
   if (unknown !== undefined) {
     console.error(`Unknown operation ${unknown}; see --help.`);

@@ -81,7 +81,7 @@ export function programCommand(args: readonly string[], options: ProgramOptions 
     args: words,
     cwd: options.cwd ?? root,
     clearEnv: true,
-    env: { ...inherited(), ...options.env },
+    env: { ...inheritedEnvironment(), ...options.env },
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
@@ -101,7 +101,7 @@ export async function runProgram(args: readonly string[], options: ProgramOption
 }
 
 /** What a process needs to start; Deno's cache is the one these tests use. */
-function inherited(): Record<string, string> {
+export function inheritedEnvironment(): Record<string, string> {
   const names = ["PATH", "HOME", "TMPDIR", "DENO_DIR"];
   return Object.fromEntries(names.flatMap((name) => {
     const value = Deno.env.get(name);

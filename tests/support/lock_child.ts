@@ -2,7 +2,7 @@
  * A process that works with a lock: `hold` prints its holder and waits to be killed; `race` takes the lock five times;
  * `count` adds a byte to a counter under the lock and kills itself while it holds it.
  */
-import { FilesystemLock } from "#/storage/filesystem_lock.ts";
+import { FilesystemLock } from "#/storage/filesystem/lock.ts";
 
 const [root, mode] = Deno.args as [string, string];
 const lock = new FilesystemLock(root);

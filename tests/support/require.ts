@@ -15,12 +15,16 @@ export type Capability =
   | "xfs_io"
   | "openssl"
   | "jq"
+  | "promtool"
   | "git"
   | "python3"
   | "pty"
   | "strace"
   | "gnu-time"
-  | "posix";
+  | "posix"
+  | "ceph"
+  | "restic"
+  | "s3rver";
 
 const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "root": isRoot,
@@ -30,13 +34,20 @@ const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "xfs_io": () => runs("xfs_io", ["-V"]),
   "openssl": () => runs("openssl", ["version"]),
   "jq": () => runs("jq", ["--version"]),
+  "promtool": () => runs("promtool", ["--version"]),
   "git": () => runs("git", ["--version"]),
   "python3": () => runs("python3", ["-c", "pass"]),
   "pty": () => runs("script", ["-qec", "true", "/dev/null"]),
   "strace": () => runs("strace", ["-qq", "-o", "/dev/null", "true"]),
   "gnu-time": () => runs("/usr/bin/time", ["-v", "true"]),
   "posix": () => Deno.build.os !== "windows",
+  "restic": () => runs("restic", ["version"]),
+  "ceph": () => ["radosgw", "ceph-mon", "ceph-osd", "ceph", "setpriv"].every(onPath),
+  "s3rver": () => onPath("setpriv") && runs(Deno.execPath(), ["cache", "--no-config", "--no-lock", S3RVER]),
 };
+
+/** A server that ignores the conditions of writes; its program is fetched by Deno, like every npm package. */
+export const S3RVER = "npm:s3rver@3.7.1";
 
 /** Flags of `unshare` that give a child an empty network; a plain user needs a user namespace for it. */
 export const UNSHARE_NET: readonly string[] = isRoot() ? ["-n"] : ["-r", "-n"];
@@ -49,12 +60,16 @@ const NEEDS: Readonly<Record<Capability, string>> = {
   "xfs_io": "xfs_io (xfsprogs)",
   "openssl": "openssl",
   "jq": "jq",
+  "promtool": "promtool (Debian's prometheus)",
   "git": "git",
   "python3": "python3",
   "pty": "script (bsdutils)",
   "strace": "strace, allowed to trace",
   "gnu-time": "GNU time at /usr/bin/time",
   "posix": "a POSIX system",
+  "restic": "restic",
+  "ceph": "a Ceph with its gateway (radosgw, ceph-mon, ceph-osd, ceph-common) and setpriv (util-linux)",
+  "s3rver": "s3rver 3.7.1 from npm and setpriv (util-linux)",
 };
 
 const known = new Map<Capability, boolean>();
