@@ -13,10 +13,11 @@ async function main(argv: readonly string[]): Promise<number> {
     createStream(Deno.stdout).write(`${VERSION}\n`);
     return 0;
   }
-  const { needsNetwork } = await import("#/command/network.ts");
+  const { needsNetwork, needsPrograms } = await import("#/command/network.ts");
   const env = readEnv;
   const cwd = Deno.cwd();
   if (!needsNetwork({ argv, env, cwd })) await Deno.permissions.revoke({ name: "net" });
+  if (!needsPrograms({ argv, env, cwd })) await Deno.permissions.revoke({ name: "run" });
 
   const stderr = createStream(Deno.stderr);
   const signal = listenForSignals(stderr);

@@ -13,6 +13,7 @@ export function bundleProgram(root: string, entries: readonly string[], folder: 
   const worker = join(folder, "digest_worker.js");
   if (!run([...common, "-o", worker, "src/core/digest_worker.ts"], root)) return false;
   for (const name of bundleFiles(folder)) allowRequire(join(folder, name));
+  nameExports(folder);
   return true;
 }
 
@@ -28,4 +29,25 @@ function allowRequire(path: string): void {
   const head = 'import { createRequire as backoutRequire } from "node:module";\n' +
     "const require = backoutRequire(import.meta.url);\n";
   Deno.writeTextFileSync(path, head + text);
+}
+
+/**
+ * A CommonJS module that is imported dynamically becomes a file with a default export only, while its importers ask for
+ * its names: they get them here, as from Node and from Deno without a bundle.
+ */
+function nameExports(folder: string): void {
+  const files = bundleFiles(folder).map((name) => ({
+    name,
+    text: Deno.readTextFileSync(join(folder, name)),
+  }));
+  const commonJs = files.filter(({ text }) =>
+    /^export default require_\w+\(\);$/m.test(text) && !/^export \{/m.test(text)
+  );
+  const names = commonJs.map(({ name }) => name.replaceAll(".", "\\."));
+  if (names.length === 0) return;
+  const imported = new RegExp(`\\bimport\\("\\./(${names.join("|")})"\\)`, "g");
+  for (const { name, text } of files) {
+    const named = text.replace(imported, "$&.then(({ default: it }) => ({ ...it, default: it }))");
+    if (named !== text) Deno.writeTextFileSync(join(folder, name), named);
+  }
 }

@@ -9,10 +9,10 @@ const COMMAND_IMPORTS: readonly string[] = ["core", "config", "report", "mod"];
 /** A layer may import values from the layers listed for it, and from itself. */
 const BELOW: Readonly<Record<string, readonly string[]>> = layers([
   ["core"],
+  ["policy"],
   ["config", "storage"],
   ["store", "step"],
   ["repository", "target", "component"],
-  ["policy"],
   ["operation"],
   ["verify", "audit", "notify", "report"],
   ["release"],

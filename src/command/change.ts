@@ -3,6 +3,7 @@ import { ExitCode, UsageError } from "#/core/errors.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { numberedSteps, renderOutcome, renderReport, reportFormats } from "#/report/mod.ts";
+import { finishReport, metricsFile, metricsOutput } from "./aftermath.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
 import { checkOutputPaths, reportFiles, writeReportFiles } from "./report_files.ts";
@@ -34,7 +35,9 @@ export async function runChange(
   const files = reportFiles(args.options, context.cwd);
   let onEvent: (event: Parameters<NonNullable<ChangeOptions["onEvent"]>>[0]) => void = () => {};
   const options = await changeOptions(args.options, context, (event) => onEvent(event));
+  const metrics = await metricsFile(args.options, context);
   const outputs = [
+    ...metricsOutput(metrics),
     ...files.map(({ flag, path }): OutputPath => ({ flag, path, kind: "file" })),
     ...change.outputs ?? [],
     ...eventsPath(context),
@@ -43,8 +46,9 @@ export async function runChange(
 
   const asked = await askFirst(context, change, options);
   if (asked !== undefined) {
-    present(placedReport(asked, placeFlags(args, context, options)), context);
-    return asked.exit_code;
+    const told = await finishReport(asked, metrics, options, context);
+    present(placedReport(told, placeFlags(args, context, options)), context);
+    return told.exit_code;
   }
   const watch = startWatch(context);
   onEvent = watch.onEvent;
@@ -55,6 +59,7 @@ export async function runChange(
     watch[Symbol.dispose]();
   }
   report = placedReport(report, placeFlags(args, context, options));
+  report = await finishReport(report, metrics, options, context);
   writeReportFiles(files, report, context);
   present(report, context);
   return report.exit_code;
@@ -87,6 +92,7 @@ async function askFirst(
   const { onEvent: _silent, ...quiet } = options;
   const preview = await change.operate({ ...quiet, dryRun: true });
   if (preview.exit_code !== ExitCode.done) return preview;
+  if (preview.steps.length === 0) return { ...preview, dry_run: false, status: "success" }; // nothing to ask about
   const { style } = context.printer;
   const steps = numberedSteps(preview.steps, style);
   const hidden = steps.length - MOST_STEPS;

@@ -1,11 +1,11 @@
 /** From flags, environment and configuration to the library's options. */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { UsageError } from "#/core/errors.ts";
 import type { Config } from "#/config/load.ts";
-import type { ChangeOptions, RepositoryOptions } from "#/repository/options.ts";
+import type { ChangeOptions, RepositoryOptions, Surroundings } from "#/repository/options.ts";
 import type { OperationEvent, PolicyMode } from "#/report/model.ts";
 import type { CommandContext, OptionSpec, OptionValues } from "./command.ts";
-import { repositoryFlags, repositoryLocation } from "./repository_flags.ts";
+import { isRemote, repositoryFlags, repositoryLocation, storageOptions } from "./repository_flags.ts";
 import { defined, flagOption, textOption } from "./values.ts";
 
 const SIGNING = "Audit log:";
@@ -46,13 +46,25 @@ export const policyFlagsWithReason: readonly OptionSpec[] = policyFlags.map((fla
   flag === reasonFlag ? { ...flag, required: true } : flag
 );
 
-/** Flags of every command that changes a repository. */
-export const changeFlags: readonly OptionSpec[] = [...repositoryFlags, ...signingFlags];
+export const metricsFlag: OptionSpec = {
+  flags: "--metrics-file <file>",
+  description: "write the repository's numbers for Prometheus, also after a failure",
+  completes: "file",
+  group: "Reports:",
+};
 
-/** The configuration, read at most once, and only when something is asked of it. */
+/** Flags of every command that changes a repository. */
+export const changeFlags: readonly OptionSpec[] = [...repositoryFlags, ...signingFlags, metricsFlag];
+
+const configs = new WeakMap<CommandContext, Promise<Config | undefined>>();
+
+/** The configuration, read at most once by a command, and only when something is asked of it. */
 export function lazyConfig(context: CommandContext): () => Promise<Config | undefined> {
-  let config: Promise<Config | undefined> | undefined;
-  return () => config ??= readConfig(context);
+  return () => {
+    const config = configs.get(context) ?? readConfig(context);
+    configs.set(context, config);
+    return config;
+  };
 }
 
 async function readConfig(context: CommandContext): Promise<Config | undefined> {
@@ -83,13 +95,26 @@ async function locatedOptions(
 ): Promise<RepositoryOptions> {
   const loaded = await config();
   const repository = await repositoryLocation(options, context, () => Promise.resolve(loaded?.repository));
-  const stateDir = context.globals.stateDir ?? loaded?.state_dir;
+  // The configuration's state folder belongs to its own repository in a folder.
+  const stateDir = context.globals.stateDir ?? (isRemote(repository) ? undefined : loaded?.state_dir);
   return defined({
     repository,
     stateDir: stateDir === undefined ? undefined : resolve(context.cwd, stateDir),
     lockTimeoutMs: context.globals.lockTimeoutMs,
     signal: context.signal,
+    ...storageOptions(options, loaded?.storage),
+    around: surroundings(context, loaded),
   });
+}
+
+function surroundings(context: CommandContext, config: Config | undefined): Surroundings {
+  return {
+    hooks: config?.hooks ?? {},
+    notify: config?.notify ?? [],
+    folder: config === undefined ? context.cwd : dirname(resolve(config.path)),
+    offline: context.globals.offline,
+    env: context.env,
+  };
 }
 
 /**
@@ -110,6 +135,7 @@ export async function changeOptions(
     dryRun: context.globals.dryRun,
     reason: textOption(options, "reason"),
     policyMode: (textOption(options, "policy") ?? loaded?.policy?.mode) as PolicyMode | undefined,
+    policy: loaded?.policy,
     force: flagOption(options, "force") || undefined,
     signingKeyFile: signingKey(options, context, loaded),
     onEvent,

@@ -1,10 +1,13 @@
 /**
- * Whether this command line could need the network, decided from text alone, before anything else is loaded.
- * It may say yes too often, never no where a location or the configuration names a network.
+ * Whether this command line could need the network, or start programs, decided from text alone, before anything else
+ * is loaded. It may say yes too often, never no where a location or the configuration names a network, or where the
+ * configuration names a program.
  */
 import { locateConfig } from "#/config/load.ts";
 
 const REMOTE = /(s3|gs|https?):\/\//i;
+/** The keys of the configuration below which programs are named. */
+const PROGRAMS = /hooks|command/;
 
 export interface NetworkQuestion {
   readonly argv: readonly string[];
@@ -27,7 +30,15 @@ export function needsNetwork(question: NetworkQuestion): boolean {
   return fromWords || REMOTE.test(env("BACKOUT_REPOSITORY") ?? "") || REMOTE.test(configText(question));
 }
 
-/** The configuration's text without comment lines, with `${NAME}` filled in; empty where there is none. */
+/** True when the configuration may name a program to run: a hook, or a command that is told of operations. */
+export function needsPrograms(question: NetworkQuestion): boolean {
+  return PROGRAMS.test(configText(question));
+}
+
+/**
+ * The configuration's text without comment lines, with `${NAME}` filled in; then the same with the escapes of quoted
+ * text resolved, which could spell anything. Empty where there is none.
+ */
 function configText(question: NetworkQuestion): string {
   const { argv, cwd, env } = question;
   const flag = argv.findLast((word, i) => argv[i - 1] === "--config" || word.startsWith("--config="));
@@ -35,9 +46,25 @@ function configText(question: NetworkQuestion): string {
   const path = locateConfig({ cwd, env, ...(explicit === undefined ? {} : { explicit }) });
   const text = path === undefined ? undefined : readText(path);
   if (text === undefined) return "";
-  return text.replace(/^\s*#.*$/gm, "").replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => {
-    return env(name) ?? "";
-  });
+  const plain = text.replace(/^\s*#.*$/gm, "");
+  return [plain, ...plain.includes("\\") ? [unescaped(plain)] : []].map((it) => filledIn(it, env)).join("\n");
+}
+
+function filledIn(text: string, env: NetworkQuestion["env"]): string {
+  return text.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_whole, name: string) => env(name) ?? "");
+}
+
+/** Of the escapes of YAML those that can stand for a part of a word: `\x68`, `\u0068`, `\U00000068`, `\/`, a line's end. */
+function unescaped(text: string): string {
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\/)|\r?\n[ \t]*)/g,
+    (whole, two?: string, four?: string, eight?: string, slash?: string) => {
+      const digits = two ?? four ?? eight;
+      if (digits === undefined) return slash ?? "";
+      const code = parseInt(digits, 16);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
 }
 
 function readText(path: string): string | undefined {

@@ -21,8 +21,12 @@ export const groups: readonly CommandGroup[] = [
   { name: "release", summary: "Publish, roll back and restore releases" },
   { name: "channel", summary: "Names that point at a version" },
   { name: "backup", summary: "What rollbacks keep" },
+  { name: "retention", summary: "How long backups and history are kept" },
+  { name: "hold", summary: "Stopping publishes and channel moves", fallback: "list" },
   { name: "history", summary: "What was done, by whom and why", fallback: "list" },
+  { name: "policy", summary: "What may be done, and when" },
   { name: "audit", summary: "The tamper-evident log" },
+  { name: "notify", summary: "Messages about what was done" },
   { name: "config", summary: "The file backout.yaml" },
 ];
 
@@ -108,20 +112,63 @@ export const registry: readonly RegistryEntry[] = [
   },
   { path: ["backup", "unpin"], summary: "Take a pin away", load: () => import("./backup_unpin.ts") },
   {
+    path: ["retention", "plan"],
+    summary: "Show which backups the rules keep, and why",
+    load: () => import("./retention_plan.ts"),
+  },
+  {
+    path: ["retention", "apply"],
+    summary: "Delete the backups that the rules let go of",
+    load: () => import("./retention_apply.ts"),
+  },
+  { path: ["hold", "list"], summary: "List what holds the repository", load: () => import("./hold_list.ts") },
+  { path: ["hold", "set"], summary: "Stop publishes and channel moves", load: () => import("./hold_set.ts") },
+  { path: ["hold", "release"], summary: "Release a hold", load: () => import("./hold_release.ts") },
+  {
     path: ["history", "list"],
     summary: "List operations, newest first",
     load: () => import("./history_list.ts"),
   },
   { path: ["history", "show"], summary: "Show one operation", load: () => import("./history_show.ts") },
   {
+    path: ["policy", "check"],
+    summary: "What the policy would say to a rollback",
+    load: () => import("./policy_check.ts"),
+  },
+  {
+    path: ["policy", "explain"],
+    summary: "What a rule protects, and what the configuration says of it",
+    load: () => import("./policy_explain.ts"),
+  },
+  {
+    path: ["policy", "test"],
+    summary: "Run cases against the policy",
+    load: () => import("./policy_test.ts"),
+  },
+  {
     path: ["audit", "verify"],
     summary: "Find changed, removed or cut-off audit entries",
     load: () => import("./audit_verify.ts"),
   },
   {
+    path: ["audit", "export"],
+    summary: "Write the audit log as signed attestations",
+    load: () => import("./audit_export.ts"),
+  },
+  {
+    path: ["audit", "archive"],
+    summary: "Move old audit entries into a compressed archive",
+    load: () => import("./audit_archive.ts"),
+  },
+  {
     path: ["audit", "keygen"],
     summary: "Make a key to sign the audit log",
     load: () => import("./audit_keygen.ts"),
+  },
+  {
+    path: ["notify", "flush"],
+    summary: "Send the messages that wait for a receiver",
+    load: () => import("./notify_flush.ts"),
   },
   {
     path: ["recover"],

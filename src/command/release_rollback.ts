@@ -8,7 +8,7 @@ import { changeFlags, policyFlags } from "./context.ts";
 import { reportFlags } from "./report_files.ts";
 import type { OutputPath } from "./report_files.ts";
 import { savePlan } from "./save_plan.ts";
-import { defined, eitherOption, listOption, textOption } from "./values.ts";
+import { defined, eitherOption, flagOption, listOption, textOption } from "./values.ts";
 
 const TYPES = ["full", "artifacts_only", "index_only"] as const satisfies readonly RollbackType[];
 
@@ -23,6 +23,15 @@ export const command: Command = {
     {
       flags: "--to <version>",
       description: "take out everything newer than this; asks first",
+      completes: "none",
+    },
+    {
+      flags: "--to-last-good",
+      description: "take out what is newer than the last good version and marked bad; asks first",
+    },
+    {
+      flags: "--channel <name>",
+      description: "with --to-last-good: point this channel at it, whatever it names now",
       completes: "none",
     },
     {
@@ -78,6 +87,10 @@ export const command: Command = {
       note: "plan to take out everything newer, for `backout release apply plan.json`",
     },
     {
+      command: "backout release rollback --to-last-good --channel stable -r /srv/releases --yes",
+      note: "stable back to the last version that is marked good; what is newer and bad leaves",
+    },
+    {
       command: "backout release rollback --version v1.0.2 --rollback-type full --repository-type local " +
         "--repository-path /srv/releases --output-dir ./out --json-report ./out/report.json",
       note: "all in options, with files for a pipeline",
@@ -89,14 +102,18 @@ export const command: Command = {
     if (out !== undefined) return await savePlan(args, context, rollback, resolve(context.cwd, out));
     const { rollbackRelease } = await import("#/mod.ts");
     return await runChange(args, context, {
-      ...(rollback.to === undefined
-        ? {}
-        : { destructive: `Rolling back everything newer than ${rollback.to}` }),
+      ...destructiveText(rollback),
       operate: (options) => rollbackRelease({ ...options, ...rollback }),
       outputs: outputFolders(args.options, context.cwd),
     });
   },
 };
+
+/** What was not named one by one is asked about. */
+function destructiveText({ to, toLastGood }: RollbackChoice): { destructive?: string } {
+  if (to !== undefined) return { destructive: `Rolling back everything newer than ${to}` };
+  return toLastGood === true ? { destructive: "Going back to the last good version" } : {};
+}
 
 type RollbackChoice = Omit<RollbackOptions, "repository">;
 
@@ -104,16 +121,8 @@ function rollbackOf(args: ParsedArguments, cwd: string): RollbackChoice {
   const { options } = args;
   const version = versionOf(args);
   const to = textOption(options, "to");
-  if (version !== undefined && to !== undefined) {
-    throw new UsageError("A version and --to were given; a rollback takes one of them", {
-      hint: "VERSION takes out that version; --to VERSION takes out everything newer than it.",
-    });
-  }
-  if (version === undefined && to === undefined) {
-    throw new UsageError("No version was named to roll back", {
-      hint: "Give a version (`backout release list` shows them), or --to VERSION.",
-    });
-  }
+  const toLastGood = flagOption(options, "toLastGood") || undefined;
+  assertOneGoal([version, to, toLastGood]);
   const artifacts = listOption(options, "artifact");
   const folder = (name: string): string | undefined => {
     const path = textOption(options, name) ?? textOption(options, "outputDir");
@@ -122,6 +131,8 @@ function rollbackOf(args: ParsedArguments, cwd: string): RollbackChoice {
   return defined({
     version,
     to,
+    toLastGood,
+    channel: textOption(options, "channel"),
     type: eitherOption(options, ["type", "--type"], ["rollbackType", "--rollback-type"]) as
       | RollbackType
       | undefined,
@@ -131,6 +142,20 @@ function rollbackOf(args: ParsedArguments, cwd: string): RollbackChoice {
     channelTo: textOption(options, "channelTo"),
     manifestOutputDir: folder("manifestOutputDir"),
     auditOutputDir: folder("auditOutputDir"),
+  });
+}
+
+function assertOneGoal(goals: readonly unknown[]): void {
+  const given = goals.filter((goal) => goal !== undefined).length;
+  if (given === 1) return;
+  if (given > 1) {
+    throw new UsageError("A rollback takes one of a version, --to and --to-last-good; several were given", {
+      hint: "VERSION takes out that version; --to VERSION takes out everything newer than it; " +
+        "--to-last-good what is newer than the last good version and marked bad.",
+    });
+  }
+  throw new UsageError("No version was named to roll back", {
+    hint: "Give a version (`backout release list` shows them), --to VERSION, or --to-last-good.",
   });
 }
 

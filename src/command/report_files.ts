@@ -14,6 +14,18 @@ const GROUP = "Reports:";
 export const reportFlags: readonly OptionSpec[] = [
   { flags: "--json-report <file>", description: "write the report as JSON", completes: "file", group: GROUP },
   { flags: "--text-report <file>", description: "write the report as text", completes: "file", group: GROUP },
+  {
+    flags: "--junit-report <file>",
+    description: "write the report as JUnit XML: a case per rule, step and check",
+    completes: "file",
+    group: GROUP,
+  },
+  {
+    flags: "--html-report <file>",
+    description: "write the report as one HTML file, to look at without a network",
+    completes: "file",
+    group: GROUP,
+  },
 ];
 
 export interface ReportFile {
@@ -28,7 +40,12 @@ export function reportFiles(options: OptionValues, cwd: string): readonly Report
     const path = textOption(options, name);
     return path === undefined ? [] : [{ flag, path: resolve(cwd, path), format }];
   };
-  return [...file("--json-report", "jsonReport", "json"), ...file("--text-report", "textReport", "text")];
+  return [
+    ...file("--json-report", "jsonReport", "json"),
+    ...file("--text-report", "textReport", "text"),
+    ...file("--junit-report", "junitReport", "junit"),
+    ...file("--html-report", "htmlReport", "html"),
+  ];
 }
 
 /** A path that a flag names for writing. */
@@ -36,6 +53,8 @@ export interface OutputPath {
   readonly flag: string;
   readonly path: string;
   readonly kind: "file" | "folder";
+  /** A failure to write it is only a warning, so that nothing is refused for it. */
+  readonly optional?: true;
 }
 
 /**
@@ -61,8 +80,10 @@ export function checkOutputPaths(paths: readonly OutputPath[], repository?: stri
   }
 }
 
-function pathProblem({ path, kind }: OutputPath, repository: string | undefined): string | undefined {
+function pathProblem(output: OutputPath, repository: string | undefined): string | undefined {
+  const { path, kind } = output;
   if (repository !== undefined && isOwnFile(path, repository)) return "it belongs to the repository itself";
+  if (output.optional === true) return undefined;
   const here = statOf(path);
   if (here?.isDirectory === true) return kind === "file" ? "it is a folder" : writeProblem(path);
   if (here !== undefined) return kind === "folder" ? "it is a file" : writeProblem(path);
@@ -111,4 +132,20 @@ export function writeReportFiles(
       context.printer.error(`Cannot write ${file.flag} ${file.path}: ${messageOf(error)}`);
     }
   }
+}
+
+/** GitHub shows nothing of a step whose summary is larger. */
+const MAX_SUMMARY_BYTES = 1024 * 1024;
+
+/**
+ * Adds to the file that GitHub names in `GITHUB_STEP_SUMMARY`: what other commands of the step wrote there stays.
+ * @returns false where the file is so full that GitHub would show nothing of it any more; nothing is added then
+ * @throws the system's error
+ */
+export function appendStepSummary(path: string, text: string): boolean {
+  using file = Deno.openSync(path, { append: true, create: true });
+  let rest = new TextEncoder().encode(text);
+  if (file.statSync().size + rest.length > MAX_SUMMARY_BYTES) return false;
+  while (rest.length > 0) rest = rest.subarray(file.writeSync(rest));
+  return true;
 }

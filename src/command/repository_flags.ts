@@ -1,9 +1,11 @@
 /** Which repository a command works on: flags, environment, configuration, in this order. */
 import { resolve } from "node:path";
+import type { Config } from "#/config/load.ts";
 import { UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
+import type { RepositoryOptions } from "#/repository/options.ts";
 import type { CommandContext, OptionSpec, OptionValues } from "./command.ts";
-import { textOption } from "./values.ts";
+import { defined, flagOption, parseCount, textOption } from "./values.ts";
 
 const GROUP = "Repository:";
 
@@ -11,7 +13,7 @@ const GROUP = "Repository:";
 export const repositoryFlags: readonly OptionSpec[] = [
   {
     flags: "-r, --repository <location>",
-    description: "folder or file:// URL (also: BACKOUT_REPOSITORY, backout.yaml)",
+    description: "folder, s3://bucket/prefix or gs://bucket/prefix (also: BACKOUT_REPOSITORY, backout.yaml)",
     completes: "folder",
     group: GROUP,
   },
@@ -29,7 +31,34 @@ export const repositoryFlags: readonly OptionSpec[] = [
   },
   { flags: "--repository-bucket <name>", description: "bucket (s3, gcs)", completes: "none", group: GROUP },
   { flags: "--repository-prefix <prefix>", description: "prefix in it", completes: "none", group: GROUP },
+  {
+    flags: "--jobs <number>",
+    description: "requests to object storage at the same time (default: 16)",
+    completes: "none",
+    group: GROUP,
+  },
+  {
+    flags: "--allow-unsafe-storage",
+    description: "write to object storage that does not keep a second writer out",
+    group: GROUP,
+  },
 ];
+
+/**
+ * How to work with object storage: flags before configuration.
+ * @throws {UsageError}
+ */
+export function storageOptions(
+  options: OptionValues,
+  configured: Config["storage"],
+): Pick<RepositoryOptions, "jobs" | "leaseMs" | "allowUnsafeStorage"> {
+  const jobs = textOption(options, "jobs");
+  return defined({
+    jobs: jobs === undefined ? configured?.jobs : parseCount(jobs, "--jobs"),
+    leaseMs: configured?.lease_ms,
+    allowUnsafeStorage: flagOption(options, "allowUnsafeStorage") || configured?.allow_unsafe,
+  });
+}
 
 /**
  * The location of the repository, absolute where it is a folder.

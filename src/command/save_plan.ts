@@ -3,6 +3,7 @@ import { ExitCode, messageOf, RollbackManifestError } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
 import { writeOutputFile } from "#/core/output_file.ts";
 import type { RollbackOptions } from "#/repository/options.ts";
+import { finishReport, metricsFile, metricsOutput } from "./aftermath.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
 import { placedReport, present } from "./change.ts";
@@ -22,7 +23,9 @@ export async function savePlan(
   const files = reportFiles(args.options, context.cwd);
   using watch = startLazily(context);
   const options = await changeOptions(args.options, context, (event) => watch.onEvent(event));
+  const metrics = await metricsFile(args.options, context);
   checkOutputPaths([
+    ...metricsOutput(metrics),
     { flag: "--out", path, kind: "file" },
     ...files.map(({ flag, path }) => ({ flag, path, kind: "file" as const })),
     ...eventsPath(context),
@@ -30,7 +33,8 @@ export async function savePlan(
   watch.start();
   const planned = await planRollback({ ...options, ...rollback });
   const { plan } = planned;
-  const report = placedReport(planned.report, placeFlags(args, context, options));
+  const placed = placedReport(planned.report, placeFlags(args, context, options));
+  const report = await finishReport(placed, metrics, options, context);
   writeReportFiles(files, report, context);
   present(report, context);
   if (report.exit_code !== ExitCode.done) {

@@ -1,20 +1,34 @@
-import { formatBytes } from "#/report/mod.ts";
+import { count, formatBytes } from "#/report/mod.ts";
 import type { StatusView } from "#/repository/views.ts";
+import { flaggedMetricsFile, metricsOutput, writeMetrics } from "./aftermath.ts";
 import type { Command } from "./command.ts";
+import { metricsFlag } from "./context.ts";
 import { runReading } from "./read.ts";
+import { checkOutputPaths } from "./report_files.ts";
 import { repositoryFlags } from "./repository_flags.ts";
 import { describeLock, factLines, timeAndAge } from "./view_text.ts";
 
 export const command: Command = {
   summary: "Show the repository at a glance",
-  options: repositoryFlags,
+  options: [...repositoryFlags, metricsFlag],
   examples: [
     { command: "backout status -r /srv/releases", note: "releases, channels, backups, lock, last operation" },
     { command: "backout status -r /srv/releases --json", note: "for monitoring" },
   ],
   run: async (args, context) => {
     const { repositoryStatus } = await import("#/mod.ts");
-    return await runReading(args, context, { read: repositoryStatus, text: textOf });
+    const metrics = flaggedMetricsFile(args.options, context);
+    return await runReading(args, context, {
+      read: async (options) => {
+        checkOutputPaths(metricsOutput(metrics), options.repository);
+        const view = await repositoryStatus(options);
+        for (const warning of await writeMetrics(metrics, options)) {
+          context.printer.error(context.printer.style.yellow(`Warning: ${warning}`));
+        }
+        return view;
+      },
+      text: textOf,
+    });
   },
 };
 
@@ -29,7 +43,7 @@ function textOf(view: StatusView): string {
     ["Index", `serial ${view.serial}, last written ${timeAndAge(view.last_updated, now)}`],
     ["Releases", `${view.releases} published, ${view.rolled_back} rolled back`],
     ["Channels", channels.length === 0 ? "none" : channels.join(", ")],
-    ["Backups", view.backups === null ? UNKNOWN : String(view.backups)],
+    ["Backups", backups(view)],
     ["Lock", view.lock === null ? (view.closed ? UNKNOWN : "free") : describeLock(view.lock, now)],
     ...view.unfinished.map((one): readonly [string, string] => [
       "Unfinished",
@@ -43,6 +57,37 @@ function textOf(view: StatusView): string {
         ? (view.closed ? UNKNOWN : "none")
         : `${last.summary} (${last.status}, ${timeAndAge(last.finished_at, now)})`,
     ],
+    ["Operations", recent(view)],
+    ["Notifications", waiting(view, now)],
     ["Free space", view.free_bytes === null ? undefined : formatBytes(view.free_bytes)],
   ]);
+}
+
+function backups({ backups, backup_bytes }: StatusView): string {
+  if (backups === null) return UNKNOWN;
+  return backups === 0 || backup_bytes === null
+    ? String(backups)
+    : `${backups}, ${formatBytes(backup_bytes)}`;
+}
+
+/** `in the last 30 days: 12 done, 1 denied`. */
+function recent({ recent_operations: recent }: StatusView): string {
+  if (recent === null) return UNKNOWN;
+  const { days, success, partial, denied, failed, dry_run } = recent;
+  const parts = [
+    [success, "done"],
+    [partial, "done with a failed check"],
+    [denied, "denied"],
+    [failed, "failed"],
+    [dry_run, dry_run === 1 ? "dry run" : "dry runs"],
+  ] as const;
+  const shown = parts.filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
+  return `${shown.length === 0 ? "none" : shown.join(", ")} in the last ${days} days`;
+}
+
+/** Nothing where nothing waits: most repositories tell nobody. */
+function waiting({ waiting_notifications: waiting }: StatusView, now: Date): string | undefined {
+  if (waiting === null || waiting.messages === 0) return undefined;
+  const since = timeAndAge(waiting.oldest, now);
+  return `${count(waiting.messages, "message")} waiting since ${since}: run \`backout notify flush\``;
 }

@@ -1,5 +1,7 @@
 /** What the `config` commands do: check a file, print the schema, write a first file. */
 import { UsageError } from "#/core/errors.ts";
+import type { Hook } from "#/core/hook.ts";
+import type { NotifyTarget } from "#/core/notify_target.ts";
 import { writeNewFile } from "#/core/posix.ts";
 import { type Config, readConfigText, type ReadEnv } from "#/config/load.ts";
 import type { ConfigProblem } from "#/config/parse.ts";
@@ -25,8 +27,32 @@ export async function checkConfigFile(
 ): Promise<ConfigCheck> {
   const text = readConfigText(path);
   const { readConfig } = await import("#/config/parse.ts");
-  const { config, problems } = readConfig({ path, text, env });
-  return { path, config: config ?? null, problems };
+  const { config, problems } = await readConfig({ path, text, env });
+  return { path, config: config === undefined ? null : withoutSecrets(config), problems };
+}
+
+/** What `${NAME}` may have filled in where it is a secret is not shown: paths of webhooks, arguments of programs. */
+function withoutSecrets(config: Config): Config {
+  const { notify, hooks } = config;
+  const words = ([program = "", ...rest]: readonly string[]) =>
+    rest.length === 0 ? [program] : [program, "…"];
+  const hidden = (list: readonly Hook[]) => list.map((it) => ({ ...it, command: words(it.command) }));
+  const target = (it: NotifyTarget): NotifyTarget => {
+    if ("webhook" in it) return { ...it, webhook: `${new URL(it.webhook).origin}/…` };
+    return "command" in it ? { ...it, command: words(it.command) } : it;
+  };
+  return {
+    ...config,
+    ...(notify === undefined ? {} : { notify: notify.map(target) }),
+    ...(hooks === undefined ? {} : {
+      hooks: Object.fromEntries(
+        Object.entries(hooks).map(([kind, lists]) => [
+          kind,
+          Object.fromEntries(Object.entries(lists).map(([phase, list]) => [phase, hidden(list)])),
+        ]),
+      ),
+    }),
+  };
 }
 
 /** The JSON Schema of `backout.yaml`. */
@@ -73,18 +99,47 @@ export const EXAMPLE_CONFIG =
 version: 1
 
 # Where the releases live. --repository and BACKOUT_REPOSITORY come before it.
-repository: ./releases
+repository: ./releases        # or s3://bucket/prefix, gs://bucket/prefix
 
 # Keep backout's own files (.backout, .rollback-backups) out of the repository, for example
 # because a web server shows it as it stands. Must be on the same filesystem to be fast.
 # state_dir: /var/lib/backout
 
+# Only for s3:// and gs://
+# storage:
+#   jobs: 16        # requests at the same time
+#   lease: 60s      # how long a writer may be silent before another may take over
+
 policy:
   # strict refuses what a rule denies; lenient warns and goes on.
   mode: strict
+  # All rules and what they protect: backout policy explain
+  # rules:
+  #   protected-channel: {channels: [stable]}
+  #   freeze-window: {windows: [{days: [fri], hours: 16:00-24:00, time_zone: Europe/Berlin}]}
+
+# What \`backout retention apply\` keeps, for a timer or cron. Try it: backout retention plan
+# retention:
+#   keep_last: 10       # never below these
+#   keep_daily: 7
+#   keep_within: 90d
+#   max_size: 20GiB     # the oldest go first
+#   history: {keep_within: 400d}
 
 audit:
   # Sign every audit entry. Make a key with: backout audit keygen --out /etc/backout/key.pem
   sign: false
   # signing_key: /etc/backout/key.pem
+
+# Who is told how an operation ended, and which programs run around it.
+# notify:
+#   - {webhook: "https://ops.example/hook", secret_env: BACKOUT_WEBHOOK_SECRET, on: [failure, denial]}
+#   - {command: [/usr/local/bin/tell-ops], on: [failure], timeout: 10s}
+#   - {file: /var/log/backout/events.jsonl}
+# hooks:
+#   rollback: {before: [[systemctl, stop, app]], after: [[systemctl, start, app]]}
+#   recover: {after: [[systemctl, start, app]]}       # after a crash in between
+
+# Numbers for the textfile collector of Prometheus.
+# metrics_file: /var/lib/prometheus/node-exporter/backout.prom
 `;

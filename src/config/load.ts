@@ -1,6 +1,10 @@
 /** Finding and loading `backout.yaml`. The YAML and schema libraries load only when there is a file. */
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { messageOf, UsageError } from "#/core/errors.ts";
+import type { HooksByKind } from "#/core/hook.ts";
+import type { NotifyTarget } from "#/core/notify_target.ts";
+import type { RetentionSettings } from "#/policy/retention.ts";
+import type { PolicySettings } from "#/policy/settings.ts";
 
 /** What `backout.yaml` says, with environment variables filled in and paths made absolute. */
 export interface Config {
@@ -10,8 +14,15 @@ export interface Config {
   /** An absolute path, or `s3://…`, `gs://…`. */
   readonly repository?: string;
   readonly state_dir?: string;
-  readonly policy?: { readonly mode?: "strict" | "lenient" };
+  readonly storage?: { readonly jobs?: number; readonly lease_ms?: number; readonly allow_unsafe?: boolean };
+  readonly policy?: PolicySettings;
+  readonly retention?: RetentionSettings;
   readonly audit?: { readonly sign?: boolean; readonly signing_key?: string };
+  /** Who is told how an operation ended. */
+  readonly notify?: readonly NotifyTarget[];
+  readonly hooks?: HooksByKind;
+  /** Where changing commands and `status` write their numbers for Prometheus. */
+  readonly metrics_file?: string;
 }
 
 /** Reads an environment variable; undefined where it is not set. */
@@ -38,7 +49,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config | u
   if (path === undefined) return undefined;
   const text = readConfigText(path);
   const { parseConfig } = await import("#/config/parse.ts");
-  return parseConfig({ path, text, env: options.env });
+  return await parseConfig({ path, text, env: options.env });
 }
 
 /** The file that `loadConfig` would read. */

@@ -1,22 +1,29 @@
 /** Reads the text of `backout.yaml`: every mistake with line, column and what was meant. */
 import { dirname, resolve } from "node:path";
-import {
-  type Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isNode,
-  isScalar,
-  LineCounter,
-  type Node,
-  parseDocument,
-} from "yaml";
+import type { Document } from "yaml";
 import type { z } from "zod";
 import { messageOf, UsageError } from "#/core/errors.ts";
+import { readAround } from "#/config/around.ts";
 import { fillIn } from "#/config/environment.ts";
 import type { Config, ReadEnv } from "#/config/load.ts";
 import { nearest } from "#/core/nearest.ts";
+import { durationMs } from "#/core/quantity.ts";
+import {
+  type At,
+  type ConfigProblem,
+  keyOffset,
+  locate,
+  offsetOf,
+  readYaml,
+  type YamlFile,
+} from "#/config/position.ts";
+import { retentionSettings } from "#/config/retention.ts";
 import { configSchemaDefinition, knownKeys, type ParsedConfig } from "#/config/schema.ts";
+import { compilePolicy } from "#/policy/compile.ts";
+import { isBlock, own } from "#/policy/problem.ts";
+import type { PolicySettings } from "#/policy/settings.ts";
+
+export type { ConfigProblem } from "#/config/position.ts";
 
 export interface ConfigText {
   readonly path: string;
@@ -24,20 +31,12 @@ export interface ConfigText {
   readonly env: ReadEnv;
 }
 
-/** One mistake in the file. Line and column count from 1. */
-export interface ConfigProblem {
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-  readonly hint: string | null;
-}
-
 /** More than anybody needs in a file like this, and far from what an alias bomb needs. */
 const MOST_ALIASES = 50;
 
 /** @throws {UsageError} that names every mistake */
-export function parseConfig(source: ConfigText): Config {
-  const result = readConfig(source);
+export async function parseConfig(source: ConfigText): Promise<Config> {
+  const result = await readConfig(source);
   if (result.config !== undefined) return result.config;
   throw configError(source.path, result.problems);
 }
@@ -47,28 +46,14 @@ export type ReadConfigResult =
   | { readonly config: undefined; readonly problems: readonly ConfigProblem[] };
 
 /** The configuration, or all that is wrong with it, in the order of the file. */
-export function readConfig({ path, text, env }: ConfigText): ReadConfigResult {
-  const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    version: "1.2",
-    logLevel: "error",
-  });
-  const at = (offset: number, message: string, hint: string | null): ConfigProblem => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col), message, hint };
-  };
+export async function readConfig({ path, text, env }: ConfigText): Promise<ReadConfigResult> {
   const failed = (problems: ConfigProblem[]): ReadConfigResult => ({
     config: undefined,
     problems: problems.sort((a, b) => a.line - b.line || a.column - b.column),
   });
-
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0) return failed(broken.map((it) => at(it.pos[0], yamlMessage(it), yamlHint(it.code))));
-  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
-    return failed([at(0, "the file is empty", "Write at least `version: 1`, or see `backout config init`.")]);
-  }
+  const read = readYaml(text, "Write at least `version: 1`, or see `backout config init`.");
+  if ("problems" in read) return failed([...read.problems]);
+  const { document, at } = read;
   const missing = fillIn(document, env);
   if (missing.length > 0) return failed(missing.map((it) => at(it.offset, it.message, it.hint)));
 
@@ -79,10 +64,24 @@ export function readConfig({ path, text, env }: ConfigText): ReadConfigResult {
     return failed([at(0, `its aliases cannot be followed: ${messageOf(error)}`, "Write the values out.")]);
   }
   const parsed = configSchemaDefinition.safeParse(value);
-  if (!parsed.success) {
-    return failed(parsed.error.issues.flatMap((issue) => describeIssue(issue, document, at)));
-  }
-  return { config: resolvePaths(parsed.data, path), problems: [] };
+  const issues = parsed.error?.issues.flatMap((issue) => describeIssue(issue, document, at)) ?? [];
+  const around = readAround(value, dirname(resolve(path)));
+  const wrongAround = around.problems.map((problem) => locate(problem, read));
+  const found = [...issues, ...await policyProblems(value, read), ...wrongAround];
+  if (!parsed.success || found.length > 0) return failed(found);
+  return { config: { ...resolvePaths(parsed.data, path), ...around.settings }, problems: [] };
+}
+
+/** What the policy finds in its block; the shape of the block itself is the schema's. */
+async function policyProblems(value: unknown, file: YamlFile): Promise<readonly ConfigProblem[]> {
+  const policy = isBlock(value) ? own(value, "policy") : undefined;
+  if (!isBlock(policy)) return [];
+  const parts = Object.fromEntries(["rules", "custom", "waivers"].flatMap((key) => {
+    const part = own(policy, key);
+    return part === undefined ? [] : [[key, part]];
+  }));
+  const { problems } = await compilePolicy(parts, ["policy"]);
+  return problems.map((problem) => locate(problem, file));
 }
 
 /** One error for all mistakes: `<file>:<line>:<column>: <what>`, a line each. */
@@ -95,8 +94,6 @@ export function configError(path: string, problems: readonly ConfigProblem[]): U
     context: { path, line: first?.line ?? 1, column: first?.column ?? 1, problems: problems.length },
   });
 }
-
-type At = (offset: number, message: string, hint: string | null) => ConfigProblem;
 
 function describeIssue(issue: z.core.$ZodIssue, document: Document, at: At): readonly ConfigProblem[] {
   const name = issue.path.map(String).join(".");
@@ -112,6 +109,9 @@ function describeIssue(issue: z.core.$ZodIssue, document: Document, at: At): rea
     case "invalid_value":
       return [invalidValue(name, issue.values, offset, at)];
     case "too_small":
+      if (issue.origin === "number") {
+        return [at(offset ?? 0, `${name} must be at least ${issue.minimum}`, null)];
+      }
       return [at(offset ?? 0, `${name} is empty`, `Give ${name} a value, or leave the line out.`)];
     default:
       return [at(offset ?? 0, `${name}: ${issue.message}`, null)];
@@ -155,61 +155,30 @@ function wrongType(name: string, expected: string): string {
   return `${name === "" ? "the file" : name} must be ${meant[expected] ?? expected}`;
 }
 
-/** Where the value at `path` stands, undefined when there is none. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
-  let node: unknown = document.contents;
-  for (const key of path) {
-    const container = follow(node, document);
-    if (!isCollection(container)) return undefined;
-    node = container.get(key, true);
-  }
-  return isNode(node) ? node.range?.[0] : undefined;
-}
-
-function keyOffset(document: Document, parent: readonly PropertyKey[], key: string): number | undefined {
-  let node: unknown = document.contents;
-  for (const part of parent) {
-    const container = follow(node, document);
-    if (!isCollection(container)) return undefined;
-    node = container.get(part, true);
-  }
-  const map = follow(node, document);
-  if (!isMap(map)) return undefined;
-  const pair = map.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
-  return (pair?.key as Node | undefined)?.range?.[0];
-}
-
-function follow(node: unknown, document: Document): unknown {
-  return isAlias(node) ? node.resolve(document) : node;
-}
-
-function yamlMessage({ code, message }: { readonly code: string; readonly message: string }): string {
-  return code === "DUPLICATE_KEY" ? "this key stands here a second time" : message;
-}
-
-function yamlHint(code: string): string | null {
-  switch (code) {
-    case "DUPLICATE_KEY":
-      return "Remove one of the two.";
-    case "TAB_AS_INDENT":
-      return "Indent with spaces.";
-    case "MULTIPLE_DOCS":
-      return "Keep one document: remove what follows `---`.";
-    default:
-      return null;
-  }
-}
-
 function resolvePaths(parsed: ParsedConfig, path: string): Config {
   const folder = dirname(resolve(path));
-  const { version, repository, state_dir, policy, audit } = parsed;
+  const { version, repository, state_dir, storage, policy, retention, audit, metrics_file } = parsed;
   return {
     path,
     version,
     ...(repository === undefined ? {} : { repository: resolveLocation(folder, repository) }),
     ...(state_dir === undefined ? {} : { state_dir: resolveLocation(folder, state_dir) }),
-    ...(policy === undefined ? {} : { policy: policy.mode === undefined ? {} : { mode: policy.mode } }),
+    ...(storage === undefined ? {} : { storage: resolveStorage(storage) }),
+    ...(policy === undefined ? {} : { policy: policy as PolicySettings }), // the policy has read it
+    ...(retention === undefined ? {} : { retention: retentionSettings(retention) }),
     ...(audit === undefined ? {} : { audit: resolveAudit(folder, audit) }),
+    ...(metrics_file === undefined ? {} : { metrics_file: resolve(folder, metrics_file) }),
+  };
+}
+
+function resolveStorage(
+  { jobs, lease, allow_unsafe }: NonNullable<ParsedConfig["storage"]>,
+): NonNullable<Config["storage"]> {
+  const lease_ms = lease === undefined ? undefined : durationMs(lease);
+  return {
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(lease_ms === undefined ? {} : { lease_ms }),
+    ...(allow_unsafe === undefined ? {} : { allow_unsafe }),
   };
 }
 

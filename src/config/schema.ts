@@ -1,7 +1,38 @@
 /** The schema of `backout.yaml`. Strict: a key that nobody reads is a mistake. */
 import { z } from "zod";
+import { aroundSchemas } from "#/config/around.ts";
+import { policySchema } from "#/config/policy_schema.ts";
+import { DURATION_HINT, durationMs, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
 
 const location = (description: string) => z.string().min(1).describe(description);
+
+const duration = (description: string) =>
+  z.string().refine((text) => durationMs(text) !== undefined, {
+    error: `is not a duration. ${DURATION_HINT}`,
+  })
+    .describe(description);
+
+const size = (description: string) =>
+  z.string().refine((text) => sizeBytes(text) !== undefined, { error: `is not a size. ${SIZE_HINT}` })
+    .describe(description);
+
+const amount = (description: string) => z.int().min(0).describe(description);
+
+const retentionSchema = z.strictObject({
+  keep_last: amount("This many of the newest backups; size limits do not go below it.").optional(),
+  keep_hourly: amount("The newest backup of each of this many hours that have any (UTC).").optional(),
+  keep_daily: amount("The newest of each of this many days.").optional(),
+  keep_weekly: amount("The newest of each of this many weeks, from Monday on.").optional(),
+  keep_monthly: amount("The newest of each of this many months.").optional(),
+  keep_yearly: amount("The newest of each of this many years.").optional(),
+  keep_within: duration("Every backup that is younger than this, e.g. 90d.").optional(),
+  max_size: size("What all backups may take together, e.g. 20GiB; the oldest go first.").optional(),
+  min_free: size("What must be free on the disk of the backups; the oldest go first.").optional(),
+  history: z.strictObject({
+    keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
+    keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
+  }).describe("How much of the history to keep; all of it where this is not set.").optional(),
+}).describe("What `backout retention apply` keeps: a backup goes when no keep rule keeps it.");
 
 export const configSchemaDefinition = z.strictObject({
   version: z.literal(1).describe("The version of this file's format."),
@@ -11,13 +42,26 @@ export const configSchemaDefinition = z.strictObject({
   state_dir: location(
     "Folder for .backout and .rollback-backups instead of the repository itself, relative to this file.",
   ).optional(),
-  policy: z.strictObject({
-    mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),
-  }).describe("What may be rolled back.").optional(),
+  storage: z.strictObject({
+    jobs: z.int().min(1).max(256).describe("Requests to object storage in flight at the same time (16).")
+      .optional(),
+    lease: duration(
+      "How long a writer on object storage may be silent before another may take over (60s).",
+    ).optional(),
+    allow_unsafe: z.boolean().describe(
+      "Write to object storage that ignores the conditions of writes: a second writer is not kept out there.",
+    ).optional(),
+  }).describe("How to work with object storage.").optional(),
+  policy: policySchema.optional(),
+  retention: retentionSchema.optional(),
   audit: z.strictObject({
     sign: z.boolean().describe("Sign every audit entry.").optional(),
     signing_key: location("Private key (PEM file, Ed25519 or RSA), relative to this file.").optional(),
   }).describe("The audit log.").optional(),
+  ...aroundSchemas,
+  metrics_file: location(
+    "Where changing commands and `status` write their numbers for Prometheus, relative to this file.",
+  ).optional(),
 });
 
 export type ParsedConfig = z.output<typeof configSchemaDefinition>;

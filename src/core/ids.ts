@@ -17,6 +17,12 @@ export function newOperationId(now: Date): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** The moment that an operation id carries, RFC 3339; undefined where it carries none. */
+export function idTime(id: string): string | undefined {
+  const hex = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(id);
+  return hex === null ? undefined : new Date(parseInt(hex[1]! + hex[2]!, 16)).toISOString();
+}
+
 /** The name of the backup folder of one version: `<version>-<YYYYMMDD>_<HHMMSS>-<id8>` in UTC. */
 export function backupFolderName(version: string, operationId: string, at: Date): string {
   const stamp = at.toISOString().slice(0, 19).replaceAll("-", "").replaceAll(":", "").replace("T", "_");

@@ -1,10 +1,9 @@
 /** The lock of an operation, and which refusals come before "locked". */
 import { ExitCode, LockedError, RollbackError } from "#/core/errors.ts";
 import type { Definition } from "#/release/definition.ts";
-import { acquireLock, type Scope } from "#/release/scope.ts";
+import { type AcquiredLock, acquireLock, type Scope } from "#/release/scope.ts";
 import { inspectRepository, type RepositoryView } from "#/repository/inspect.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
-import type { HeldLock } from "#/storage/lock.ts";
 
 /** Where somebody else holds the lock, a refusal that comes first in the order of exit codes wins. */
 export async function acquire<V extends RepositoryView>(
@@ -12,7 +11,7 @@ export async function acquire<V extends RepositoryView>(
   definition: Definition<V>,
   options: ChangeOptions,
   id: string,
-): Promise<HeldLock> {
+): Promise<AcquiredLock> {
   try {
     return await acquireLock(scope, id, definition.title, options.reason ?? "");
   } catch (error) {

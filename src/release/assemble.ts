@@ -59,7 +59,7 @@ export function assemble<V extends RepositoryView>(
     },
     moves: prepared.moves ?? [],
     added: addedFiles(plan),
-    created: [...(prepared.objects ?? new Map()).keys()],
+    created: [...(prepared.objects ?? new Map()).keys(), ...given(prepared.contentTagsKey)],
     backups: (prepared.backups ?? []).map((backup) => backup.id),
     report,
     signing_key_file: scope.signingKeyFile ?? null,
@@ -72,8 +72,13 @@ export function assemble<V extends RepositoryView>(
       objects: prepared.objects ?? new Map(),
       copies: prepared.copies ?? [],
       staged: prepared.staged ?? [],
+      contentTagsKey: prepared.contentTagsKey,
     },
   };
+}
+
+function given<T>(value: T | undefined): readonly T[] {
+  return value === undefined ? [] : [value];
 }
 
 /** The index as it was, re-issued with a higher serial. */

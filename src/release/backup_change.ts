@@ -3,6 +3,7 @@ import { RollbackAlreadyRolledBackError, RollbackPolicyViolationError } from "#/
 import type { IndexOnlyChange } from "#/release/index_only_change.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { RepositoryIndex } from "#/repository/index_format.ts";
+import type { Binding } from "#/step/repository_step.ts";
 
 export function deleteBackupChange(backup: string): IndexOnlyChange {
   return {
@@ -22,7 +23,7 @@ export function deleteBackupChange(backup: string): IndexOnlyChange {
         },
       );
     },
-    changes: (view) => forgetBackup(view.index, backup),
+    changes: (view, binding) => forgetBackups(view.index, new Set([backup]), binding),
     after: [{ kind: "delete_backup", backup }],
     warnings: (view) => lastBackupWarnings(view.index, backup),
     undo: () => null,
@@ -31,20 +32,27 @@ export function deleteBackupChange(backup: string): IndexOnlyChange {
   };
 }
 
-/** The tombstones and entries that name the backup forget it. */
-function forgetBackup(index: RepositoryIndex, backup: string): readonly IndexChange[] {
-  const stones = (index.rolled_back ?? [])
-    .filter((stone) => stone.backup === backup || stone.backups?.includes(backup))
-    .map((stone): IndexChange => {
-      const backups = (stone.backups ?? []).filter((name) => name !== backup);
-      return { change: "put_tombstone", tombstone: { ...stone, backups, backup: backups.at(-1) ?? null } };
-    });
+/** The tombstones and entries that name one of the backups forget it. */
+export function forgetBackups(
+  index: RepositoryIndex,
+  deleted: ReadonlySet<string>,
+  { at, id }: Pick<Binding, "at" | "id">,
+): readonly IndexChange[] {
+  const stones = (index.rolled_back ?? []).flatMap((stone): readonly IndexChange[] => {
+    const known = stone.backups ?? (stone.backup === null ? [] : [stone.backup]);
+    const backups = known.filter((name) => !deleted.has(name));
+    const isNamed = backups.length < known.length || (stone.backup !== null && deleted.has(stone.backup));
+    if (!isNamed) return [];
+    const gone = backups.length === 0 ? { backup_deleted: { at, operation: id } } : {};
+    const tombstone = { ...stone, backups, backup: backups.at(-1) ?? null, ...gone };
+    return [{ change: "put_tombstone", tombstone }];
+  });
   const entries = index.releases
-    .filter((entry) => entry.backups?.includes(backup))
+    .filter((entry) => entry.backups?.some((name) => deleted.has(name)))
     .map((entry): IndexChange => ({
       change: "edit_release",
       version: entry.version,
-      set: { backups: entry.backups!.filter((name) => name !== backup) },
+      set: { backups: entry.backups!.filter((name) => !deleted.has(name)) },
       unset: [],
     }));
   return [...stones, ...entries];

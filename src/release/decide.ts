@@ -1,8 +1,9 @@
 /** Inspect, policy, plan: everything that is decided before the first write. */
-import { denialError, evaluate } from "#/policy/evaluate.ts";
-import { RULES } from "#/policy/registry.ts";
+import { policyOf } from "#/policy/compile.ts";
+import { type Decision, denialError, evaluate } from "#/policy/evaluate.ts";
 import { lastSerial } from "#/operation/history.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
+import { policyFacts } from "#/release/policy_facts.ts";
 import type { RecordResult } from "#/release/record.ts";
 import { NO_INTENTIONS } from "#/release/report_base.ts";
 import { batch, isTolerant, type Scope } from "#/release/scope.ts";
@@ -21,6 +22,14 @@ export interface EntriesThatDiffer {
   readonly after: readonly (ReleaseEntry | Tombstone)[];
 }
 
+/** What an operation ended in: the report, and what only some callers need. */
+export interface Outcome {
+  readonly report: OperationReport;
+  /** The plan in its comparable form, undefined when it did not come to one. */
+  readonly plan: Plan | undefined;
+  readonly entries: EntriesThatDiffer;
+}
+
 /** What a run has come to so far; it is filled in as the stages go, so that a failure can report all of it. */
 export interface RunState {
   report: OperationReport;
@@ -34,6 +43,8 @@ export interface RunState {
 export interface RunOptions {
   /** Called with the plan before execution; throwing refuses (a saved plan that no longer matches). */
   readonly checkPlan?: (plan: Plan) => void;
+  /** Called with what an operation ended in, before anybody is told of it: writes further files for the caller. */
+  readonly complete?: (outcome: Outcome) => Promise<OperationReport>;
 }
 
 /** Inspect, policy, plan: pure from the view on. */
@@ -51,10 +62,8 @@ export async function decide<V extends RepositoryView>(
   state.auditHead = base.index.audit_head;
   const view = await definition.inspect(scope.store, base, batch(scope, "reading"));
   state.report = { ...state.report, version_exists: true };
-  const decision = evaluate(RULES, definition.facts(view), {
-    mode: options.policyMode ?? "strict",
-    force: options.force ?? false,
-  });
+  const comparable = definition.plan(view, SYMBOLIC);
+  const decision = await judge(scope, definition, options, view, comparable);
   for (const rule of decision.results) scope.emit({ event: "policy", time: scope.now().toISOString(), rule });
   const refused = decision.denied.length > 0;
   state.report = {
@@ -71,7 +80,6 @@ export async function decide<V extends RepositoryView>(
     ],
   };
   const plan = definition.plan(view, binding);
-  const comparable = definition.plan(view, SYMBOLIC);
   state.plan = comparable;
   const described = definition.describe(view, plan);
   state.entries = {
@@ -90,6 +98,21 @@ export async function decide<V extends RepositoryView>(
   if (denial !== undefined) throw denial;
   run.checkPlan?.(comparable);
   return { view, plan, report: state.report };
+}
+
+/**
+ * What the policy says of a plan.
+ * @throws {UsageError} when the settings cannot be used
+ */
+export async function judge<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  view: V,
+  plan: Plan,
+): Promise<Decision> {
+  const policy = await policyOf(options.policy);
+  return evaluate(policy, policyFacts(scope, options, view, definition.facts(view), plan));
 }
 
 /** The serial only grows, also when another tool wrote the index without it. */

@@ -1,5 +1,6 @@
 /** `doctor`: looks at everything that a rollback will need, before it is needed. */
-import { verifyAudit } from "#/release/read_state.ts";
+import { verifyAudit } from "#/release/audit_verify.ts";
+import { notificationChecks } from "#/release/notifications.ts";
 import { openScope, type Scope } from "#/release/scope.ts";
 import { messageOf, RollbackError } from "#/core/errors.ts";
 import { readJournal, unfinishedIds } from "#/operation/journal.ts";
@@ -7,6 +8,7 @@ import { listBackupNames, loadManifest } from "#/repository/backup_folder.ts";
 import { INDEX_KEY, indexProblems, type LoadedIndex, loadIndex } from "#/repository/index_file.ts";
 import type { RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
+import { mapLimited, READS_AT_ONCE } from "#/storage/limit.ts";
 import type { DoctorCheck, DoctorResult } from "#/repository/views.ts";
 
 const LOW_SPACE = 64 * 1024 * 1024;
@@ -24,7 +26,8 @@ export async function repositoryDoctor(options: RepositoryOptions): Promise<Doct
     spaceCheck(scope),
     ...loaded.index === undefined ? [] : await backupChecks(scope, loaded.index),
     ...loaded.index === undefined ? [] : [await auditCheck(options)],
-    preconditionCheck(scope),
+    await preconditionCheck(scope),
+    ...notificationChecks(scope, options),
   ];
   return { repository: scope.store.location, checks, context: { repository_type: scope.store.type } };
 }
@@ -163,7 +166,8 @@ async function backupChecks(scope: Scope, index: RepositoryIndex): Promise<reado
   ];
   const missing = needed.filter(([, name]) => !names.has(name));
   const damaged: DoctorCheck[] = [];
-  for (const [version, name] of needed.filter(([, wanted]) => names.has(wanted))) {
+  const present = needed.filter(([, wanted]) => names.has(wanted));
+  await mapLimited(present, READS_AT_ONCE, async ([version, name]) => {
     try {
       await loadManifest(scope.store, name);
     } catch (error) {
@@ -171,7 +175,7 @@ async function backupChecks(scope: Scope, index: RepositoryIndex): Promise<reado
         check("backups", "problem", `${version}: ${messageOf(error)}`, "See `backout backup verify`."),
       );
     }
-  }
+  });
   if (missing.length === 0 && damaged.length === 0) {
     return [
       check(
@@ -203,12 +207,24 @@ async function auditCheck(options: RepositoryOptions): Promise<DoctorCheck> {
   return check("audit", "problem", `${problems[0]}${more}`, "See `backout audit verify`.");
 }
 
-function preconditionCheck(scope: Scope): DoctorCheck {
-  return scope.store.capabilities.enforcedConditions
-    ? check("preconditions", "ok", "the storage enforces conditional writes")
-    : check(
-      "preconditions",
-      "ok",
-      "a foreign writer is noticed by comparing bytes, but not kept out; the lock keeps backout's own apart",
+async function preconditionCheck({ store, allowUnsafeStorage }: Scope): Promise<DoctorCheck> {
+  const id = "preconditions";
+  try {
+    const honoured = await store.probeConditions();
+    if (honoured === true) return check(id, "ok", "the storage honours the conditions of writes");
+    if (honoured === null) {
+      const detail =
+        "a foreign writer is noticed by comparing bytes, but not kept out; the lock keeps backout's own apart";
+      return check(id, "ok", detail);
+    }
+    return check(
+      id,
+      allowUnsafeStorage ? "warning" : "problem",
+      "the storage ignores the conditions of writes: two writers would overwrite each other",
+      "Use a server that has conditional writes, or, when nobody else writes, --allow-unsafe-storage.",
     );
+  } catch (error) {
+    if (!(error instanceof RollbackError)) throw error;
+    return check(id, "problem", `could not be tried: ${error.message}`, error.hint ?? null);
+  }
 }

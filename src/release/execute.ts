@@ -7,7 +7,10 @@ import {
   UnfinishedOperationError,
 } from "#/core/errors.ts";
 import { type Journal, journalKey, removeOperation } from "#/operation/journal.ts";
+import type { RefusedDeletion } from "#/operation/delete_backup.ts";
 import * as phases from "#/operation/phases.ts";
+import { isCommittedAfterAll } from "#/release/commit_outcome.ts";
+import { stepsWithRefusals, withRefusals } from "#/release/refused_deletions.ts";
 import type { Definition, Planned } from "#/release/definition.ts";
 import { auditHead, record, type RecordResult } from "#/release/record.ts";
 import { completed, takenBackReport } from "#/release/report_base.ts";
@@ -18,6 +21,7 @@ import { loadIndex } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { OperationReport } from "#/report/model.ts";
 import type { Binding, RepositoryStep } from "#/step/repository_step.ts";
+import { mayHappenLater } from "#/storage/bucket/bucket_error.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import { verifyOutcome } from "#/verify/release_checks.ts";
 
@@ -43,6 +47,13 @@ export interface Executed {
 /** Space set aside for the journal of a later rollback on a full disk, beyond three times the index. */
 const RESERVE_BYTES = 1024 * 1024;
 
+/** Steps that can only go on. */
+const DELETING: ReadonlySet<RepositoryStep["kind"]> = new Set([
+  "delete_backup",
+  "prune_history",
+  "remove_audit_entries",
+]);
+
 /** A run of a plan under the lock. */
 export async function execute<V extends RepositoryView>(
   scope: Scope,
@@ -65,17 +76,23 @@ export async function execute<V extends RepositoryView>(
   await prepareOrDiscard(scope, journal, preparation, steps);
   await commitOrDiscard(scope, journal, view.indexTag, steps);
   scope.emit({ event: "committed", time: scope.now().toISOString(), serial: journal.index.serial_after });
-  const failure = await finishOrCompensate(scope, journal, steps, { ...context, head });
-  if (failure !== undefined) {
+  const finished = await finishOrCompensate(scope, journal, steps, { ...context, head });
+  if (finished instanceof Error) {
     context.onReport({
-      ...takenBackReport(journal.report, failure, await serialNow(scope, journal)),
+      ...takenBackReport(journal.report, finished, await serialNow(scope, journal)),
       errors: [],
       steps: steps.takenBack(),
     });
-    throw failure;
+    throw finished;
   }
   const verification = await verifyOutcome(store, journal);
-  const report = completed(definition, journal.report, steps.done(), verification);
+  const told = withRefusals(journal.report, finished);
+  const report = completed(
+    definition,
+    told,
+    stepsWithRefusals(steps.done(), journal, finished),
+    verification,
+  );
   const recorded = await recordAndForget(scope, journal, report, head, preparation.newIndex.length);
   return { report, recorded };
 }
@@ -157,24 +174,22 @@ async function commitOrDiscard(
   try {
     await phases.commit(scope.store, journal, indexTag);
   } catch (error) {
-    await phases.refuseIfRecovered(scope.store, journal);
-    // Whether it happened is read from the index, never guessed from how the call ended.
-    if (await phases.isCommitted(scope.store, journal)) return;
+    if (await isCommittedAfterAll(scope.store, journal, error)) return;
     await discardOrExplain(scope, journal, error);
     throw error;
   }
 }
 
-/** @returns the error of an operation that was taken back; undefined when it is finished */
+/** @returns the error of an operation that was taken back; the deletions that were refused when it is finished */
 async function finishOrCompensate(
   scope: Scope,
   journal: Journal,
   steps: StepClock,
   context: FinishContext,
-): Promise<Error | undefined> {
+): Promise<Error | readonly RefusedDeletion[]> {
   try {
-    const changed = await finishWithReserve(scope, journal, steps);
-    if (changed.length === 0) return undefined;
+    const { changed, refused } = await finishWithReserve(scope, journal, steps);
+    if (changed.length === 0) return refused;
     throw new RollbackBackupError(`${changed.slice(0, 3).join(", ")} changed while it was being backed up`, {
       hint: "Stop what writes there, then run the command again.",
     });
@@ -188,7 +203,7 @@ async function finishWithReserve(
   scope: Scope,
   journal: Journal,
   steps: StepClock,
-): Promise<readonly string[]> {
+): Promise<phases.Finished> {
   const onStep = (step: RepositoryStep) => steps.beginStep(step);
   return await withReserve(scope, () => phases.finish(scope.store, journal, onStep));
 }
@@ -199,8 +214,11 @@ async function compensateOrExplain(
   cause: unknown,
   context: FinishContext,
 ): Promise<Error> {
-  // What is deleted for good does not come back: a half deleted backup must not be listed as whole again.
-  if (journal.steps.some((step) => step.kind === "delete_backup")) return unfinished(journal, cause);
+  // What is deleted for good does not come back: a half deleted backup must not be listed as whole again, and an archive
+  // of the audit log may be the only place of the entries that went already.
+  if (deletes(journal)) return unfinished(journal, cause);
+  // A removal that the service carries out later would take what is put back now: only going on is safe.
+  if (mayHappenLater(cause)) return unfinished(journal, cause);
   try {
     await phases.compensate(scope.store, journal);
   } catch (error) {
@@ -230,10 +248,14 @@ async function serialNow(scope: Scope, journal: Journal): Promise<number> {
   }
 }
 
+function deletes(journal: Journal): boolean {
+  return journal.steps.some(({ kind }) => DELETING.has(kind));
+}
+
 function unfinished(journal: Journal, cause: unknown): UnfinishedOperationError {
+  const so = deletes(journal) ? "Part of it may be gone for good." : "The index is right already.";
   return new UnfinishedOperationError(`The ${journal.title} is not finished: ${messageOf(cause)}`, {
-    hint:
-      "Part of it may be gone for good. Mend the cause, then run `backout recover`: it finishes the rest.",
+    hint: `${so} Mend the cause, then run \`backout recover\`: it finishes the rest.`,
     context: { operation: journal.id },
     cause,
   });

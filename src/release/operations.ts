@@ -5,6 +5,7 @@ import { deleteBackupChange, pinBackupChange, unpinBackupChange } from "#/releas
 import { channelRollbackChange, channelSetChange } from "#/release/channel.ts";
 import type { RunOptions } from "#/release/decide.ts";
 import type { Definition } from "#/release/definition.ts";
+import { releaseHoldChange, setHoldChange } from "#/release/hold.ts";
 import { type IndexOnlyChange, indexOnlyDefinition } from "#/release/index_only_change.ts";
 import { namedBackupChange } from "#/release/named_backup.ts";
 import { writeOutputFiles } from "#/release/output_files.ts";
@@ -12,6 +13,7 @@ import { runOperation } from "#/release/pipeline.ts";
 import { publishDefinition } from "#/release/publish.ts";
 import { restoreDefinition } from "#/release/restore.ts";
 import { restoreAtDefinition } from "#/release/restore_at.ts";
+import { retentionDefinition } from "#/release/retention.ts";
 import { rollbackDefinition } from "#/release/rollback.ts";
 import { openScope } from "#/release/scope.ts";
 import { markChange, unyankChange, yankChange } from "#/release/yank.ts";
@@ -21,9 +23,11 @@ import type {
   ChangeOptions,
   ChannelRollbackOptions,
   ChannelSetOptions,
+  HoldOptions,
   MarkOptions,
   PublishOptions,
   RestoreOptions,
+  RetentionOptions,
   RollbackOptions,
   YankOptions,
 } from "#/repository/options.ts";
@@ -78,9 +82,27 @@ export async function rollbackChannel(options: ChannelRollbackOptions): Promise<
   return await changeIndex(channelRollbackChange(options), options);
 }
 
+/** Stops publishes and channel moves until the hold is released. */
+export async function setHold(options: HoldOptions): Promise<OperationReport> {
+  return await changeIndex(setHoldChange(options.hold, options.reason ?? ""), options);
+}
+
+/** Releases a hold. */
+export async function releaseHold(options: HoldOptions): Promise<OperationReport> {
+  return await changeIndex(releaseHoldChange(options.hold), options);
+}
+
 /** Deletes a backup for good. */
 export async function deleteBackup(options: BackupChangeOptions): Promise<OperationReport> {
   return await changeBackup(options, deleteBackupChange);
+}
+
+/**
+ * Deletes the backups and the history that the rules let go of, oldest first. Nothing to do is a success without a trace.
+ * @throws {UsageError} when no rule is set, or one makes no sense
+ */
+export async function applyRetention(options: RetentionOptions): Promise<OperationReport> {
+  return await change(retentionDefinition(options), options);
 }
 
 /** Keeps a backup from being deleted. */
@@ -107,6 +129,8 @@ type SavedOptions = Pick<
   RollbackOptions,
   | "version"
   | "to"
+  | "toLastGood"
+  | "channel"
   | "type"
   | "artifacts"
   | "noBackup"
@@ -120,6 +144,8 @@ type SavedOptions = Pick<
 const SAVED_OPTIONS = [
   "version",
   "to",
+  "toLastGood",
+  "channel",
   "type",
   "artifacts",
   "noBackup",
@@ -139,6 +165,8 @@ const oneOf = (...names: readonly string[]) => (value: unknown): boolean =>
 const OPTION_CHECKS: Readonly<Record<keyof SavedOptions, (value: unknown) => boolean>> = {
   version: isText,
   to: isText,
+  toLastGood: isFlag,
+  channel: isText,
   type: oneOf("full", "artifacts_only", "index_only"),
   artifacts: (value) => Array.isArray(value) && value.every(isText),
   noBackup: isFlag,
@@ -218,8 +246,8 @@ function parsePlan(plan: unknown): SavedPlan {
 
 async function rollback(options: RollbackOptions, run: RunOptions): Promise<OperationReport> {
   const scope = await openScope(options);
-  const outcome = await runOperation(scope, rollbackDefinition(options), options, run);
-  return await writeOutputFiles(scope, outcome, options);
+  const complete: RunOptions["complete"] = (outcome) => writeOutputFiles(scope, outcome, options);
+  return (await runOperation(scope, rollbackDefinition(options), options, { ...run, complete })).report;
 }
 
 async function change<V extends RepositoryView>(

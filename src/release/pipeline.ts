@@ -6,7 +6,7 @@ import { ExitCode, messageOf, UsageError } from "#/core/errors.ts";
 import { backupFolderName as backupName, newOperationId } from "#/core/ids.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
 import { acquire } from "#/release/acquire.ts";
-import { decide, type EntriesThatDiffer, type RunOptions, type RunState } from "#/release/decide.ts";
+import { decide, type Outcome, type RunOptions, type RunState } from "#/release/decide.ts";
 import type { Definition } from "#/release/definition.ts";
 import { execute } from "#/release/execute.ts";
 import { asStop, cannotStart, failed, wouldFail } from "#/release/failure.ts";
@@ -15,20 +15,15 @@ import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
 import { baseReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
 import { isTolerant, type Scope, seconds } from "#/release/scope.ts";
+import { afterRecovery, hookNotes, OperationHooks, tell } from "#/release/surroundings.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { type Binding, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
+import { type Binding, SYMBOLIC } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 
-/** What an operation ended in: the report, and what only some callers need. */
-export interface Outcome {
-  readonly report: OperationReport;
-  /** The plan in its comparable form, undefined when it did not come to one. */
-  readonly plan: Plan | undefined;
-  readonly entries: EntriesThatDiffer;
-}
+export type { Outcome } from "#/release/decide.ts";
 
 /** A lost race is planned again at most this often. */
 const MAX_RACES = 5;
@@ -70,8 +65,17 @@ export async function runOperation<V extends RepositoryView>(
     state.report = failed(state.report, asStop(error, scope));
   }
   state.report = { ...state.report, rollback_duration_seconds: seconds(clock) };
-  const recorded = state.recorded ?? await recordOutcome(scope, idOfRecord(id, state, started), state);
-  return finished(scope, state, recorded);
+  const idle = isIdle(definition, state);
+  const recorded = state.recorded ??
+    (idle ? undefined : await recordOutcome(scope, idOfRecord(id, state, started), state));
+  const outcome = finished(scope, state, recorded);
+  const report = await run.complete?.(outcome) ?? outcome.report;
+  return { ...outcome, report: await tell(scope, options, report, !idle) };
+}
+
+function isIdle<V extends RepositoryView>(definition: Definition<V>, { plan, report }: RunState): boolean {
+  return definition.silentWhenIdle === true && plan?.steps.length === 0 &&
+    report.exit_code === ExitCode.done;
 }
 
 /** What is left unfinished is recorded under its own id by whoever recovers it; this attempt gets another one. */
@@ -90,7 +94,8 @@ async function dryRun<V extends RepositoryView>(
   const { view, plan } = await decide(scope, definition, options, run, state, SYMBOLIC);
   const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
   const notes = unfinished.map((id) => `The unfinished operation ${id} would be recovered first`);
-  const warnings = [...state.report.warnings, ...notes];
+  const hooks = plan.steps.length === 0 ? [] : hookNotes(options.around, definition.operation);
+  const warnings = [...state.report.warnings, ...notes, ...hooks];
   if (problems.length > 0) {
     state.report = { ...state.report, warnings };
     throw wouldFail(definition, problems);
@@ -119,16 +124,41 @@ async function realRun<V extends RepositoryView>(
   // Only a publish makes a repository; anything else must not leave a lock's folder where there is none.
   if (definition.operation !== "publish") await requireRepository(scope.store);
   await using held = await acquire(scope, definition, options, id);
-  const recoveries = await recoverScope(scope, held.takenFrom);
-  state.report = noteRecoveries(state.report, recoveries);
+  const recoveries = await recoverScope(scope, held);
+  state.report = noteRecoveries(withWarnings(state.report, held.warnings), recoveries);
+  const afterwards = await afterRecovery(scope, options.around, id, held, recoveries);
+  state.report = withWarnings(state.report, [...state.report.warnings, ...afterwards]);
+  const hooks = new OperationHooks(scope, options.around, id);
+  try {
+    await planAndExecute(scope, definition, options, run, state, id, hooks);
+  } catch (error) {
+    const warnings = await hooks.after(failed(state.report, asStop(error, scope)));
+    state.report = withWarnings(state.report, [...state.report.warnings, ...warnings]);
+    throw error;
+  }
+  const warnings = await hooks.after(state.report);
+  state.report = withWarnings(state.report, [...state.report.warnings, ...warnings]);
+}
+
+async function planAndExecute<V extends RepositoryView>(
+  scope: Scope,
+  definition: Definition<V>,
+  options: ChangeOptions,
+  run: RunOptions,
+  state: RunState,
+  id: string,
+  hooks: OperationHooks,
+): Promise<void> {
+  const { warnings } = state.report;
   for (let race = 1;; race++) {
     const binding = bindingOf(scope, state.report, id);
     // What an earlier lap found is found again.
-    state.report = { ...state.report, warnings: noteRecoveries(emptied(state.report), recoveries).warnings };
+    state.report = withWarnings(state.report, warnings);
     const { view, plan, report } = await decide(scope, definition, options, run, state, binding);
     if (plan.steps.length === 0) return noOperation(definition, state);
     const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
     if (problems.length > 0) throw cannotStart(definition, problems);
+    await hooks.before(report);
     scope.signal?.throwIfAborted();
     try {
       const executed = await execute(scope, definition, { view, plan, report }, {
@@ -151,8 +181,8 @@ async function realRun<V extends RepositoryView>(
   }
 }
 
-function emptied(report: OperationReport): OperationReport {
-  return { ...report, warnings: [] };
+function withWarnings(report: OperationReport, warnings: readonly string[]): OperationReport {
+  return { ...report, warnings };
 }
 
 function bindingOf(scope: Scope, report: OperationReport, id: string): Binding {

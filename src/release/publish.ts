@@ -9,9 +9,11 @@ import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
 import { isTolerant } from "#/release/scope.ts";
 import { readReleaseFolder, refuseOwnFolder, type SourceFile } from "#/release/source_folder.ts";
+import { largestArtifacts } from "#/report/sizes.ts";
 import { formatBytes } from "#/report/units.ts";
 import { backupPathProblem } from "#/repository/backup_folder.ts";
 import { canBeNamed, pointedAt } from "#/repository/channel_target.ts";
+import { contentTagsKey } from "#/repository/content_tags.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry } from "#/repository/index_format.ts";
@@ -35,7 +37,7 @@ interface PublishView extends RepositoryView {
 }
 
 /** Fields of an entry that metadata may not set. */
-const OWN_FIELDS = new Set([
+export const OWN_FIELDS: ReadonlySet<string> = new Set([
   "version",
   "timestamp",
   "sha256",
@@ -83,7 +85,7 @@ export function publishDefinition(options: PublishOptions): Definition<PublishVi
     problems: spaceProblems,
     warnings: () => [],
     describe,
-    prepare: (_store, view, _plan, context) => Promise.resolve(preparePublish(view, context.binding)),
+    prepare: (store, view, _plan, context) => Promise.resolve(preparePublish(store, view, context.binding)),
     summary,
   };
 }
@@ -227,9 +229,10 @@ function recordBytes(view: PublishView, binding: Binding): Uint8Array {
   return encodeRecord(makeRecord(view.version, binding.at, view.files));
 }
 
-function preparePublish(view: PublishView, binding: Binding): Prepared {
+function preparePublish(store: ObjectReader, view: PublishView, binding: Binding): Prepared {
   if (view.same) return {}; // what is there stays: taking this back must not remove it
   return {
+    ...(store.capabilities.remote ? { contentTagsKey: contentTagsKey(view.version) } : {}),
     objects: new Map([[recordKey(view.version), recordBytes(view, binding)]]),
     staged: view.sources.map(({ record, path, mtime }) => ({ record, source: { path }, mtime })),
   };
@@ -256,6 +259,7 @@ function describe(view: PublishView): Partial<OperationReport> {
   if (view.same) return { channels_moved };
   return {
     artifacts_published: view.files.map((file) => file.path),
+    largest_artifacts: largestArtifacts(view.files),
     total_bytes_added: totalBytes(view.files),
     channels_moved,
   };

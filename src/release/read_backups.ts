@@ -9,16 +9,16 @@ import { existingIndex } from "#/release/read_releases.ts";
 import { batch, openScope, type Scope, seconds } from "#/release/scope.ts";
 import {
   type BackupFile,
-  backupKey,
   type BackupManifest,
   findBackup,
   listBackupNames,
   loadManifest,
 } from "#/repository/backup_folder.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
-import { filesWithoutManifest } from "#/repository/restorable.ts";
+import { bytesOf, filesWithoutManifest } from "#/repository/backup_files.ts";
 import type { BackupSummary, BackupVerifyResult, DrillResult } from "#/repository/views.ts";
 import type { RepositoryIndex } from "#/repository/index_format.ts";
+import { mapLimited, READS_AT_ONCE } from "#/storage/limit.ts";
 
 export interface BackupOptions extends RepositoryOptions {
   /** The folder's name, a rollback id, or a version (its newest backup). */
@@ -36,11 +36,10 @@ type Problem = BackupVerifyResult["problems"][number];
 export async function listBackups(options: RepositoryOptions): Promise<readonly BackupSummary[]> {
   const { store } = await openScope(options);
   const { index } = await existingIndex(store);
-  const summaries: BackupSummary[] = [];
-  for (const name of await listBackupNames(store)) {
+  const summaries = await mapLimited(await listBackupNames(store), READS_AT_ONCE, async (name) => {
     const manifest = await loadManifest(store, name).catch(() => undefined); // `backup verify` says what is wrong
-    summaries.push(summarize(name, manifest, index));
-  }
+    return summarize(name, manifest, index);
+  });
   return summaries.toSorted((a, b) =>
     (b.created_at ?? "").localeCompare(a.created_at ?? "") || b.id.localeCompare(a.id)
   );
@@ -108,8 +107,8 @@ async function verifyBackup(scope: Scope, backup: string, readData: boolean): Pr
   try {
     const manifest = await loadManifest(store, backup);
     const files = manifest?.artifacts ?? await filesWithoutManifest(store, backup);
-    const { present, problems } = await checkSizes(scope, backup, files);
-    if (readData) problems.push(...await checkDigests(scope, backup, present));
+    const { present, problems } = await checkSizes(scope, backup, manifest, files);
+    if (readData) problems.push(...await checkDigests(scope, backup, manifest, present));
     return {
       ...base,
       files_checked: files.length,
@@ -125,9 +124,10 @@ async function verifyBackup(scope: Scope, backup: string, readData: boolean): Pr
 async function checkSizes(
   scope: Scope,
   backup: string,
+  manifest: BackupManifest | undefined,
   files: readonly BackupFile[],
 ): Promise<{ readonly present: readonly BackupFile[]; readonly problems: Problem[] }> {
-  const stats = await scope.store.statMany(files.map((file) => backupKey(backup, file.path)));
+  const stats = await scope.store.statMany(files.map((file) => bytesOf(backup, manifest, file)));
   const problems: Problem[] = [];
   const present = files.filter((file, i) => {
     const stat = stats[i];
@@ -142,9 +142,10 @@ async function checkSizes(
 async function checkDigests(
   scope: Scope,
   backup: string,
+  manifest: BackupManifest | undefined,
   files: readonly BackupFile[],
 ): Promise<readonly Problem[]> {
-  const keys = files.map((file) => backupKey(backup, file.path));
+  const keys = files.map((file) => bytesOf(backup, manifest, file));
   const digests = await scope.store.digest(keys, batch(scope, `reading ${backup}`));
   return files.flatMap((file, i) => {
     if (file.sha256 === null || digests[i]!.sha256 === file.sha256) return [];
@@ -171,7 +172,7 @@ export async function drillBackup(options: DrillOptions): Promise<DrillResult> {
   try {
     await store.exportFiles(
       files.map((file) => ({
-        key: backupKey(backup, file.path),
+        key: bytesOf(backup, manifest, file),
         path: join(scratch, file.path),
         mode: file.mode,
       })),

@@ -19,6 +19,7 @@ import {
   stateOfEntry,
 } from "#/repository/version_state.ts";
 import type {
+  HoldList,
   ReleaseDetail,
   ReleaseList,
   ReleaseSummary,
@@ -62,6 +63,14 @@ export async function listReleases(options: RepositoryOptions): Promise<ReleaseL
     rolled_back: index.rolled_back ?? [],
     channels: index.channels ?? {},
   };
+}
+
+/** What holds the repository, oldest first. */
+export async function listHolds(options: RepositoryOptions): Promise<HoldList> {
+  const { store } = await openScope(options);
+  const { index } = await existingIndex(store);
+  const holds = Object.entries(index.holds ?? {}).map(([name, hold]) => ({ name, ...hold }));
+  return { repository: store.location, holds: holds.toSorted((a, b) => a.at < b.at ? -1 : 1) };
 }
 
 function channelNames(index: RepositoryIndex): ReadonlyMap<string, readonly string[]> {

@@ -1,24 +1,15 @@
 /** What is going on in a repository: history, status, unfinished operations, lock. */
-import { messageOf, StorageError, UsageError } from "#/core/errors.ts";
+import { StorageError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { findHistory, type HistoryRecord, listHistoryRecords } from "#/operation/history.ts";
 import { readJournal, unfinishedIds } from "#/operation/journal.ts";
 import { isCommitted } from "#/operation/phases.ts";
-import { verifyAuditLog } from "#/audit/verify.ts";
-import { historyIds, readHistory } from "#/operation/history.ts";
-import { existingIndex, requireRepository } from "#/release/read_releases.ts";
-import { recoverScope, recoverySentence } from "#/release/recover_scope.ts";
-import { acquireLock, openScope, type Scope } from "#/release/scope.ts";
-import { listBackupNames } from "#/repository/backup_folder.ts";
+import { waitingNotifications } from "#/release/notifications.ts";
+import { backupSizes, lockAge, recentOperations, sum } from "#/release/numbers.ts";
+import { existingIndex } from "#/release/read_releases.ts";
+import { openScope, type Scope } from "#/release/scope.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
-import type {
-  AuditVerifyResult,
-  HistoryEntry,
-  LockView,
-  RecoverResult,
-  StatusView,
-} from "#/repository/views.ts";
-import { newOperationId } from "#/core/ids.ts";
+import type { HistoryEntry, LockView, StatusView } from "#/repository/views.ts";
 import type { HolderState, LockHolder } from "#/storage/lock.ts";
 
 const DEFAULT_LIMIT = 50;
@@ -66,10 +57,13 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
   const { store } = scope;
   const { index } = await existingIndex(store);
   const channels = Object.entries(index.channels ?? {}).map(([name, channel]) => [name, channel.version]);
-  const names = await ifReadable(listBackupNames(store));
+  const now = scope.now();
+  const sizes = await ifReadable(backupSizes(store));
   const lock = await ifReadable(lockView(scope));
   const unfinished = await ifReadable(unfinishedOperations(scope));
   const newest = await ifReadable(listHistoryRecords(store, 1));
+  const recent = await ifReadable(recentOperations(store, now));
+  const waiting = await ifReadable(Promise.resolve().then(() => waitingNotifications(scope, options)));
   const last = newest?.[0];
   return {
     repository: store.location,
@@ -79,11 +73,15 @@ export async function repositoryStatus(options: RepositoryOptions): Promise<Stat
     releases: index.releases.length,
     rolled_back: index.rolled_back?.length ?? 0,
     channels: Object.fromEntries(channels),
-    closed: [names, lock, unfinished, newest].includes(undefined),
-    backups: names?.length ?? null,
+    closed: [sizes, lock, unfinished, newest].includes(undefined),
+    backups: sizes?.length ?? null,
+    backup_bytes: sizes === undefined ? null : sum(sizes),
     lock: lock ?? null,
+    lock_age_seconds: lock === undefined ? null : lockAge(lock, now),
     unfinished: unfinished ?? [],
     last_operation: last === undefined ? null : toEntry(last),
+    recent_operations: recent ?? null,
+    waiting_notifications: waiting ?? null,
     free_bytes: store.freeBytes(),
   };
 }
@@ -117,7 +115,7 @@ async function unfinishedOperations(scope: Scope): Promise<StatusView["unfinishe
     if (id === running) continue;
     const journal = await readJournal(scope.store, id).catch(() => undefined); // `doctor` names a damaged one
     const committed = journal !== undefined && await isCommitted(scope.store, journal);
-    found.push({ id, operation: journal?.title ?? "an operation without a journal", committed });
+    found.push({ id, operation: journal?.title ?? "operation without a journal", committed });
   }
   return found;
 }
@@ -137,23 +135,6 @@ export async function unfinishedNote(options: RepositoryOptions): Promise<string
   }
 }
 
-/** Recovers what is unfinished, and does nothing else. */
-export async function recoverRepository(options: RepositoryOptions): Promise<RecoverResult> {
-  const scope = await openScope(options);
-  await requireRepository(scope.store);
-  await using held = await acquireLock(scope, newOperationId(scope.now()), "recover", "");
-  const recoveries = await recoverScope(scope, held.takenFrom);
-  return {
-    repository: scope.store.location,
-    recovered: recoveries.map((recovery) => ({
-      id: recovery.id,
-      operation: recovery.title,
-      direction: recovery.direction,
-      summary: recoverySentence(recovery),
-    })),
-  };
-}
-
 /** Removes the lock. @throws {LockedError} when its holder is alive, unless `force` */
 export async function unlockRepository(
   options: RepositoryOptions & { readonly force?: boolean },
@@ -162,38 +143,4 @@ export async function unlockRepository(
   const held = await scope.lock.inspect();
   await scope.lock.breakLock({ force: options.force ?? false });
   return { holder: held === undefined ? null : toLockView(held.holder, held.state) };
-}
-
-/** Checks the audit log: nothing changed, removed or cut off. Problems are listed, not thrown. */
-export async function verifyAudit(
-  options: RepositoryOptions & { readonly publicKeyFile?: string },
-): Promise<AuditVerifyResult> {
-  const scope = await openScope(options);
-  const { store } = scope;
-  const { index } = await existingIndex(store);
-  const history: { id: string; audit: HistoryRecord["audit"] }[] = [];
-  for (const id of await historyIds(store)) {
-    const entry = await readHistory(store, id);
-    if (entry !== undefined) history.push({ id, audit: entry.audit });
-  }
-  const key = options.publicKeyFile;
-  const result = await verifyAuditLog({
-    store,
-    index,
-    history,
-    unfinished: await unfinishedIds(store),
-    ...(key === undefined ? {} : { publicKeyPem: readKey(key) }),
-  });
-  return { repository: store.location, ...result };
-}
-
-function readKey(file: string): string {
-  try {
-    return Deno.readTextFileSync(file);
-  } catch (cause) {
-    throw new UsageError(`Cannot read the public key ${file}: ${messageOf(cause)}`, {
-      hint: "Give the .pub file that `backout audit keygen` wrote.",
-      cause,
-    });
-  }
 }

@@ -1,25 +1,20 @@
 /** Recovery of a repository before anything else is done to it, with its history and audit. */
 import { loadSigner, type Signer } from "#/audit/sign.ts";
 import { ExitCode, RollbackAtomicError, UnfinishedOperationError, UsageError } from "#/core/errors.ts";
-import { recoverUnfinished, type Recovery } from "#/operation/recover.ts";
+import { type RecoverOptions, recoverUnfinished, type Recovery } from "#/operation/recover.ts";
 import { record } from "#/release/record.ts";
 import { takenBackReport } from "#/release/report_base.ts";
 import type { Scope } from "#/release/scope.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { OperationReport } from "#/report/model.ts";
-import type { LockHolder } from "#/storage/lock.ts";
+import type { HeldLock } from "#/storage/lock.ts";
 import { verifyOutcome } from "#/verify/release_checks.ts";
 
-/**
- * Recovers what is unfinished. The caller holds the lock.
- * @param takenFrom the dead holder whose lock was taken over; its death is certain, so no fence is needed
- */
-export async function recoverScope(
-  scope: Scope,
-  takenFrom: LockHolder | undefined,
-): Promise<readonly Recovery[]> {
+/** Recovers what is unfinished, under the lock. An earlier holder that may still wake up is kept out first. */
+export async function recoverScope(scope: Scope, held: HeldLock): Promise<readonly Recovery[]> {
   const recoveries = await recoverUnfinished(scope.store, {
-    fence: takenFrom === undefined,
+    fence: fenceFor(scope, held),
+    outwait: () => held.outwait(scope.signal),
     uid: scope.uid,
     verify: verifyOutcome,
     record: (recovery) => recordRecovery(scope, recovery),
@@ -34,6 +29,11 @@ export async function recoverScope(
   });
   await scope.store.removeLeftovers();
   return recoveries;
+}
+
+function fenceFor({ store }: Scope, held: HeldLock): RecoverOptions["fence"] {
+  if (store.capabilities.remote || !held.isDeathCertain) return "first";
+  return held.takenFrom === undefined ? "back" : "none";
 }
 
 async function recordRecovery(scope: Scope, recovery: Recovery): Promise<void> {

@@ -1,13 +1,14 @@
 /** `release restore`: undoes a rollback from its backup. Artifacts are copied and verified before the index names them. */
 import { UsageError } from "#/core/errors.ts";
 import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
+import { largestArtifacts } from "#/report/sizes.ts";
 import { formatBytes } from "#/report/units.ts";
-import { backupKey } from "#/repository/backup_folder.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { Channel, FileRecord, RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { RestoreOptions } from "#/repository/options.ts";
-import type { Restorable, RestorableFile } from "#/repository/restorable.ts";
+import type { RestorableFile } from "#/repository/backup_files.ts";
+import type { Restorable } from "#/repository/restorable.ts";
 import { inspectTargets } from "#/repository/restore_targets.ts";
 import { findTombstone } from "#/repository/version_state.ts";
 import type { OperationReport } from "#/report/model.ts";
@@ -137,7 +138,8 @@ export function prepareRestore(targets: readonly Restorable[]): Prepared {
     staged: targets.flatMap((target) =>
       target.files.map((file) => ({
         record: toRecord(file),
-        source: { key: backupKey(file.backup, file.path) },
+        source: typeof file.source === "string" ? { key: file.source } : file.source,
+        ...(file.content_tag === undefined ? {} : { contentTag: file.content_tag }),
         ...(file.uid === null || file.gid === null ? {} : { owner: { uid: file.uid, gid: file.gid } }),
         ...(file.mtime === null ? {} : { mtime: file.mtime }),
       }))
@@ -158,6 +160,7 @@ export function describeRestore(view: RestoreView, plan: Plan): Partial<Operatio
   return {
     version: plan.versions.join(","),
     artifacts_restored: files.map((file) => file.path),
+    largest_artifacts: largestArtifacts(files),
     total_bytes_added: files.reduce((sum, file) => sum + file.size, 0),
     channels_moved: moves,
   };

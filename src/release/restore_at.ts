@@ -81,6 +81,7 @@ async function inspectAt(
   options: RestoreOptions,
   context: BatchOptions,
 ): Promise<RestoreAtView> {
+  refuseBeforeCut(base.index, at);
   const since = await recordsSince(store, at);
   const then = indexThen(base.index, since);
   const exact = options.exact ?? false;
@@ -98,6 +99,8 @@ async function inspectAt(
     partial: false,
     leaving,
     noBackup: false,
+    keepsVersions: false,
+    repoint: [],
     reason: options.reason ?? "",
     channelTo: undefined,
   };
@@ -115,6 +118,19 @@ async function inspectAt(
     });
   }
   return view;
+}
+
+/** What was deleted from the history cannot be taken back any more, and a guess is worse than a refusal. */
+function refuseBeforeCut({ history_cut }: RepositoryIndex, at: string): void {
+  if (history_cut === undefined || !(Date.parse(at) < Date.parse(history_cut.at))) return;
+  throw new RollbackIndexError(
+    `Cannot work out what the index was at ${at}: retention deleted the history up to ${history_cut.at}`,
+    {
+      hint: `Give a time from ${history_cut.at} on, or restore single versions with: ` +
+        "backout release restore VERSION",
+      context: { at, history_since: history_cut.at },
+    },
+  );
 }
 
 /** Committed operations that began after `at`, newest first by serial. */

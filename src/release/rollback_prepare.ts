@@ -10,13 +10,14 @@ import {
   encodeManifest,
   manifestKey,
 } from "#/repository/backup_folder.ts";
+import { contentTagOf, loadContentTags } from "#/repository/content_tags.ts";
 import { neighbours } from "#/repository/index_change.ts";
 import type { Channel } from "#/repository/index_format.ts";
 import type { ArtifactView, LeavingRelease } from "#/repository/inspect.ts";
 import { planChannels, type RollbackView } from "#/repository/plan_rollback.ts";
 import { backupsSoFar } from "#/repository/version_state.ts";
-import type { BackupReport } from "#/report/model.ts";
-import type { Plan, RepositoryStep } from "#/step/repository_step.ts";
+import type { BackupReport, Integrity } from "#/report/model.ts";
+import { count, type Plan, type RepositoryStep } from "#/step/repository_step.ts";
 import type { ObjectReader, ObjectStat } from "#/storage/object_store.ts";
 
 export interface RollbackPrepareContext extends PrepareContext {
@@ -31,6 +32,8 @@ interface Seen {
   readonly view: ArtifactView;
   readonly stat: ObjectStat;
   readonly sha256: string | null;
+  /** The storage says that it is not the object that was published; its bytes may still be the same. */
+  readonly replaced?: boolean;
 }
 
 export async function prepareRollback(
@@ -45,7 +48,7 @@ export async function prepareRollback(
   const backups: BackupReport[] = [];
   for (const step of backUps) {
     const release = view.leaving.find((candidate) => candidate.version === step.version)!;
-    const manifest = makeManifest(view, release, step, seen, context);
+    const manifest = makeManifest(store, view, release, step, seen, context);
     objects.set(manifestKey(step.backup), encodeManifest(manifest));
     backups.push({
       id: step.backup,
@@ -54,6 +57,7 @@ export async function prepareRollback(
       artifacts: manifest.artifacts.length,
       bytes: manifest.total_bytes,
       integrity: manifest.integrity,
+      ...(step.stored === undefined ? {} : { stored: step.stored }),
     });
   }
   return {
@@ -63,7 +67,10 @@ export async function prepareRollback(
       step.kind === "move_artifacts" ? movesOf(step, backUps, seen, store, context) : []
     ),
     backups,
-    warnings: [...seen.values()].flatMap(({ view: artifact, sha256 }) => mismatch(artifact, sha256) ?? []),
+    warnings: [
+      ...[...seen.values()].flatMap(({ view: artifact, sha256 }) => mismatch(artifact, sha256) ?? []),
+      ...replacedWarnings([...seen.values()]),
+    ],
   };
 }
 
@@ -76,6 +83,7 @@ async function look(
 ): Promise<ReadonlyMap<string, Seen>> {
   const artifacts = usedArtifacts(view, plan);
   const read = context.verify === "full" && !view.noBackup;
+  if (!read && store.capabilities.remote) return await trustTags(store, view, artifacts);
   if (!read) return new Map(artifacts.map((artifact) => [artifact.path, unread(artifact)]));
   const digests = await store.digest(artifacts.map((artifact) => artifact.path), context);
   const seen = artifacts.map((artifact, i): Seen => {
@@ -109,6 +117,37 @@ function unread(artifact: ArtifactView): Seen {
   return { view: artifact, stat: artifact.stat!, sha256: artifact.recorded?.sha256 ?? null };
 }
 
+/** The recorded digest stands as long as the object is, by its content tag, the one that was published. */
+async function trustTags(
+  store: ObjectReader,
+  view: RollbackView,
+  artifacts: readonly ArtifactView[],
+): Promise<ReadonlyMap<string, Seen>> {
+  const noted = new Map<string, string>();
+  for (const { version } of view.leaving) {
+    for (const [path, tag] of await loadContentTags(store, version)) noted.set(path, tag);
+  }
+  return new Map(artifacts.map((artifact) => {
+    const seen = unread(artifact);
+    const published = noted.get(artifact.path);
+    // A listing may take a tag that says nothing of the bytes for one that does: the object's own counts as well.
+    if (published !== undefined && [contentTagOf(seen.stat), seen.stat.tag].includes(published)) {
+      return [artifact.path, seen];
+    }
+    return [artifact.path, { ...seen, sha256: null, replaced: published !== undefined }];
+  }));
+}
+
+function replacedWarnings(seen: readonly Seen[]): readonly string[] {
+  const replaced = seen.filter((each) => each.replaced === true);
+  if (replaced.length === 0) return [];
+  const example = replaced[0]!.view.path;
+  return [
+    `${count(replaced.length, "artifact")} (e.g. ${example}) were written anew since the publication; ` +
+    "--verify-backup full compares their bytes",
+  ];
+}
+
 function mismatch(artifact: ArtifactView, sha256: string | null): string | undefined {
   if (artifact.recorded === undefined || sha256 === null || sha256 === artifact.recorded.sha256) {
     return undefined;
@@ -118,13 +157,15 @@ function mismatch(artifact: ArtifactView, sha256: string | null): string | undef
 }
 
 function makeManifest(
+  store: ObjectReader,
   view: RollbackView,
   release: LeavingRelease,
   step: BackUpStep,
   seen: ReadonlyMap<string, Seen>,
   context: RollbackPrepareContext,
 ): BackupManifest {
-  const artifacts = [...step.files, ...step.kept].map((file) => toBackupFile(seen.get(file.path)!));
+  const files = [...step.files, ...step.kept].map((file) => seen.get(file.path)!);
+  const artifacts = files.map(store.capabilities.remote ? toRemoteBackupFile : toBackupFile);
   const earlier = backupsSoFar(view.index, release.version);
   const before = Object.entries(view.index.channels ?? {}).filter(([, channel]) =>
     channel.version === release.version
@@ -140,7 +181,8 @@ function makeManifest(
     by: context.binding.by,
     host: context.host,
     reason: context.reason,
-    integrity: context.verify === "full" ? "sha256" : "size",
+    integrity: integrityOf(store, artifacts, context),
+    ...(step.stored === undefined ? {} : { stored: step.stored }),
     entry: release.entry,
     ...neighbours(view.index, release.version),
     channels_before: Object.fromEntries(before),
@@ -149,6 +191,15 @@ function makeManifest(
     artifacts,
     total_bytes: artifacts.reduce((sum, file) => sum + file.size, 0),
   };
+}
+
+function integrityOf(
+  store: ObjectReader,
+  artifacts: readonly BackupFile[],
+  { verify }: RollbackPrepareContext,
+): Integrity {
+  if (!store.capabilities.remote) return verify === "full" ? "sha256" : "size";
+  return artifacts.every((file) => file.sha256 !== null) ? "sha256" : "etag";
 }
 
 function channelsAfter(
@@ -176,8 +227,22 @@ function toBackupFile({ view, stat, sha256 }: Seen): BackupFile {
   };
 }
 
+/** Object storage has no permission bits: those of the publication count. */
+function toRemoteBackupFile(seen: Seen): BackupFile {
+  const { tag, versionId } = seen.stat;
+  const mode = seen.view.recorded?.mode ?? 0o644;
+  return {
+    ...toBackupFile(seen),
+    mode,
+    tag,
+    ...(seen.sha256 === null ? {} : { content_tag: contentTagOf(seen.stat) }),
+    ...(versionId === undefined ? {} : { version_id: versionId }),
+  };
+}
+
 /** What another release lists too is copied, and so is what cannot be moved without copying. */
 function copiesOf(step: BackUpStep, seen: ReadonlyMap<string, Seen>): NonNullable<Prepared["copies"]> {
+  if (step.stored === "versions") return [];
   const unmovable = step.files.filter((file) => seen.get(file.path)!.stat.movable === false);
   return [...step.kept, ...unmovable].map((file) => ({
     from: file.path,
@@ -193,7 +258,9 @@ function movesOf(
   store: ObjectReader,
   context: RollbackPrepareContext,
 ): readonly JournalMove[] {
-  const backup = backUps.find((candidate) => candidate.version === step.version)?.backup;
+  const backup = step.to === "backup"
+    ? backUps.find((candidate) => candidate.version === step.version)?.backup
+    : undefined;
   return step.files.map(({ path }) => ({
     version: step.version,
     from: path,

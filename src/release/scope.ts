@@ -1,13 +1,13 @@
 /** The scope of an operation on a repository: its storage, its lock, who acts, and when. */
 import * as os from "node:os";
 import { loadSigner, type Signer } from "#/audit/sign.ts";
-import { messageOf, RollbackError, UsageError } from "#/core/errors.ts";
+import { messageOf, RollbackError, StorageError, UsageError } from "#/core/errors.ts";
 import type { StopSignal } from "#/core/errors.ts";
 import type { OperationEvent } from "#/report/model.ts";
 import type { ChangeOptions, RepositoryOptions } from "#/repository/options.ts";
 import type { HeldLock, LockRequest, ScopeLock } from "#/storage/lock.ts";
 import type { BatchOptions, ObjectStore } from "#/storage/object_store.ts";
-import { openLock, openStore } from "#/storage/registry.ts";
+import { openStorage } from "#/storage/registry.ts";
 
 export interface Scope {
   readonly store: ObjectStore;
@@ -18,6 +18,7 @@ export interface Scope {
   /** Null where there are no users. */
   readonly uid: number | null;
   readonly lockTimeoutMs: number;
+  readonly allowUnsafeStorage: boolean;
   readonly signal: AbortSignal | undefined;
   readonly signingKeyFile: string | undefined;
   readonly signer: Signer | undefined;
@@ -32,10 +33,12 @@ export async function openScope(options: RepositoryOptions): Promise<Scope> {
       hint: "Give it with --repository, or set BACKOUT_REPOSITORY.",
     });
   }
-  const at = options.stateDir === undefined ? {} : { stateDir: options.stateDir };
+  const { stateDir, jobs, leaseMs, signal } = options;
+  const { store, lock } = await openStorage(options.repository, { stateDir, jobs, leaseMs, signal });
   return {
-    store: await openStore(options.repository, at),
-    lock: await openLock(options.repository, at),
+    store,
+    lock,
+    allowUnsafeStorage: options.allowUnsafeStorage ?? false,
     now: options.now ?? (() => new Date()),
     by: options.by ?? userName(),
     host: hostName(),
@@ -110,17 +113,47 @@ export async function withReserve<T>(
   }
 }
 
+/** The lock, and what the person has to know of it. */
+export interface AcquiredLock extends HeldLock {
+  readonly warnings: readonly string[];
+}
+
 /**
- * Takes the lock of the scope.
+ * Takes the lock of the scope, and makes sure that the storage keeps others out.
  * @throws {LockedError}
+ * @throws {StorageError} the storage ignores the conditions of writes, and the user did not allow that
  */
 export async function acquireLock(
   scope: Scope,
   id: string,
   operation: string,
   reason: string,
-): Promise<HeldLock> {
-  return releasedQuietly(scope, await takeLock(scope, id, operation, reason));
+): Promise<AcquiredLock> {
+  const held = releasedQuietly(scope, await takeLock(scope, id, operation, reason));
+  try {
+    return { ...held, warnings: await unsafeStorageWarnings(scope, id) };
+  } catch (error) {
+    await held[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function unsafeStorageWarnings(
+  { store, allowUnsafeStorage }: Scope,
+  id: string,
+): Promise<readonly string[]> {
+  if (await store.probeConditions(id) !== false) return [];
+  if (allowUnsafeStorage) {
+    return [
+      `${store.location} ignores the conditions of writes: another writer would not have been kept out`,
+    ];
+  }
+  throw new StorageError(`Refused to write to ${store.location}: it ignores the conditions of writes`, {
+    hint:
+      "Two writers would overwrite each other there. Use a server that has conditional writes, or, when nobody " +
+      "else writes, --allow-unsafe-storage.",
+    context: { failure: "unsafe_storage", location: store.location },
+  });
 }
 
 /** A lock that cannot be released changes nothing of what the operation did: it is told, and the next command takes it over. */

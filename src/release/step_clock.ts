@@ -7,9 +7,12 @@ export class StepClock {
   #steps: StepReport[];
   #running: number[] = [];
   #since = performance.now();
+  readonly #origin: number;
 
   constructor(private readonly scope: Scope, report: OperationReport) {
     this.#steps = [...report.steps];
+    const before = scope.now().getTime() - Date.parse(report.timestamp);
+    this.#origin = performance.now() - Math.max(0, before);
   }
 
   enterPreparation(steps: readonly RepositoryStep[]): void {
@@ -31,12 +34,14 @@ export class StepClock {
     return this.#steps;
   }
 
+  /** The steps of an operation that was taken back: what ran when it failed is what failed. */
   takenBack(): readonly StepReport[] {
+    const failed = new Set(this.#running);
     this.#enter([]);
-    return this.#steps.map((step) => ({
-      ...step,
-      status: step.status === "done" ? "taken_back" : step.status,
-    }));
+    return this.#steps.map((step, i) => {
+      if (failed.has(i)) return { ...step, status: "failed" };
+      return step.status === "done" ? { ...step, status: "taken_back" } : step;
+    });
   }
 
   #enter(next: number[]): void {
@@ -47,7 +52,10 @@ export class StepClock {
     }
     this.#running = next;
     this.#since = performance.now();
-    for (const i of next) this.#tell("step_started", i);
+    for (const i of next) {
+      this.#steps[i] = { ...this.#steps[i]!, started_seconds: seconds(this.#origin) };
+      this.#tell("step_started", i);
+    }
   }
 
   #tell(event: "step_started" | "step_finished", i: number): void {

@@ -3,6 +3,7 @@
  * what is made before the commit is unseen and can be discarded, the commit is one atomic replace of the index,
  * and what comes after it can only go forward (or be compensated).
  */
+import { archiveFileName, entryFileName, type EntryRange } from "#/core/audit_key.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
 import type { OperationKind, RollbackType } from "#/report/model.ts";
@@ -12,6 +13,13 @@ export interface PlannedFile {
   readonly path: string;
   /** Bytes, as seen when the plan was made. */
   readonly size: number;
+}
+
+/** An archive of the audit log: which entries it holds, and the digest of its bytes. */
+export interface ArchiveFile {
+  readonly first: number;
+  readonly last: number;
+  readonly sha256: string;
 }
 
 export type RepositoryStep =
@@ -25,6 +33,8 @@ export type RepositoryStep =
     readonly files: readonly PlannedFile[];
     /** Copied, because another release lists them too. */
     readonly kept: readonly PlannedFile[];
+    /** No copy is made: the bucket's own versions are written down. */
+    readonly stored?: "versions";
   }
   /** Before the commit: copy files in, verified, and put them in place. */
   | {
@@ -35,17 +45,28 @@ export type RepositoryStep =
   }
   /** Before the commit: the immutable record of a release. */
   | { readonly kind: "write_record"; readonly version: string }
+  /** Before the commit: write an archive of audit entries; theirs stay as they are. */
+  | { readonly kind: "write_audit_archive"; readonly archive: ArchiveFile; readonly size: number }
   /** The commit. */
   | { readonly kind: "commit_index"; readonly changes: readonly IndexChange[] }
   /** After the commit: move the artifacts into the backup, or into the trash that is deleted last. */
   | {
     readonly kind: "move_artifacts";
     readonly version: string;
-    readonly to: "backup" | "trash";
+    readonly to: "backup" | "trash" | "versions";
     readonly files: readonly PlannedFile[];
   }
-  /** After the commit: delete a backup's folder. */
-  | { readonly kind: "delete_backup"; readonly backup: string }
+  /** After the commit: delete a backup's folder, for these reasons where rules asked for it. */
+  | { readonly kind: "delete_backup"; readonly backup: string; readonly reasons?: readonly string[] }
+  /** After the commit: delete the history records up to this operation. */
+  | { readonly kind: "prune_history"; readonly up_to: string; readonly records: number }
+  /** After the commit: remove the audit entries that an archive holds, when its bytes are the right ones. */
+  | {
+    readonly kind: "remove_audit_entries";
+    readonly archive: ArchiveFile;
+    readonly first: number;
+    readonly last: number;
+  }
   /** After the commit: bring `index.md` in step. */
   | { readonly kind: "update_markdown" };
 
@@ -78,10 +99,20 @@ export const SYMBOLIC: Binding = {
   backupName: (version) => `${version}-<time>-<id>`,
 };
 
+const MOVED = {
+  backup: ["move", "into the backup"],
+  trash: ["delete", "for good"],
+  versions: ["delete", "(the bucket keeps them as older versions)"],
+} as const;
+
 /** One line for people. */
 export function describeStep(step: RepositoryStep): string {
   switch (step.kind) {
     case "back_up": {
+      if (step.stored === "versions") {
+        const files = count(step.files.length + step.kept.length, "artifact");
+        return `write down the bucket's versions of ${step.version}: ${files}`;
+      }
       const copied = step.kept.length > 0 ? `, copying ${count(step.kept.length, "shared artifact")}` : "";
       return `back up ${step.version}: ${count(step.files.length + step.kept.length, "artifact")}${copied}`;
     }
@@ -94,13 +125,25 @@ export function describeStep(step: RepositoryStep): string {
     case "write_record":
       return `write the release record of ${step.version}`;
     case "commit_index":
-      return `replace index.json: ${step.changes.map(describeChange).join("; ")}`;
+      return `replace index.json: ${step.changes.map(describeChange).join("; ") || "name the operation"}`;
     case "move_artifacts":
-      return step.to === "backup"
-        ? `move ${count(step.files.length, "artifact")} of ${step.version} into the backup`
-        : `delete ${count(step.files.length, "artifact")} of ${step.version} for good`;
+      return `${MOVED[step.to][0]} ${count(step.files.length, "artifact")} of ${step.version} ${
+        MOVED[step.to][1]
+      }`;
     case "delete_backup":
-      return `delete the backup ${step.backup}`;
+      return `delete the backup ${step.backup}${
+        step.reasons === undefined ? "" : ` (${step.reasons.join("; ")})`
+      }`;
+    case "prune_history":
+      return `delete the ${count(step.records, "history record")} up to ${step.up_to}`;
+    case "write_audit_archive":
+      return `write ${archiveFileName(step.archive)}: ${numbers(step.archive, "entry", "entries")}, ${
+        count(step.size, "byte")
+      }`;
+    case "remove_audit_entries":
+      return `remove the files of ${numbers(step, "archived entry", "archived entries")}, ${
+        entryFileName(step.first)
+      } to ${entryFileName(step.last)}`;
     case "update_markdown":
       return "update index.md";
     default:
@@ -118,7 +161,9 @@ export function describeChange(change: IndexChange): string {
     case "edit_release":
       return `mark ${change.version} ${String(change.set.status ?? "changed")}`;
     case "put_tombstone":
-      return `record ${change.tombstone.version} as ${change.tombstone.state}`;
+      return change.tombstone.backup_deleted === undefined
+        ? `record ${change.tombstone.version} as ${change.tombstone.state}`
+        : `record that the backup of ${change.tombstone.version} was deleted`;
     case "remove_tombstone":
       return `forget the rollback of ${change.version}`;
     case "set_channel":
@@ -129,6 +174,14 @@ export function describeChange(change: IndexChange): string {
       return `pin backup ${change.backup}`;
     case "remove_pin":
       return `unpin backup ${change.backup}`;
+    case "set_hold":
+      return `set hold ${change.name}`;
+    case "remove_hold":
+      return `release hold ${change.name}`;
+    case "set_history_cut":
+      return change.cut === null
+        ? "forget where the history begins"
+        : `note that the history begins after ${change.cut.at}`;
     default:
       return change satisfies never;
   }
@@ -137,6 +190,11 @@ export function describeChange(change: IndexChange): string {
 /** `1 file`, `2 files`. */
 export function count(n: number, noun: string): string {
   return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function numbers({ first, last }: EntryRange, one: string, many: string): string {
+  const n = last - first + 1;
+  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
 }
 
 /** The index changes of a plan: those of its commit. */

@@ -1,9 +1,10 @@
 /** After an operation on a repository: looks at the world again and compares it with what was promised. */
 import type { Journal } from "#/operation/journal.ts";
+import { BACKUPS_PREFIX } from "#/repository/backup_folder.ts";
 import { changesHold } from "#/repository/index_change.ts";
 import { loadIndex } from "#/repository/index_file.ts";
 import type { VerificationResult } from "#/report/model.ts";
-import { changesOf } from "#/step/repository_step.ts";
+import { changesOf, count } from "#/step/repository_step.ts";
 import type { ObjectReader } from "#/storage/object_store.ts";
 
 export async function verifyOutcome(
@@ -14,6 +15,7 @@ export async function verifyOutcome(
     await checkIndex(store, journal),
     ...await checkMoved(store, journal),
     ...await checkAdded(store, journal),
+    ...await checkDeleted(store, journal),
   ];
 }
 
@@ -62,5 +64,21 @@ async function checkAdded(store: ObjectReader, journal: Journal): Promise<readon
     detail: missing.length === 0
       ? `${added.length} artifacts are in place with the right size`
       : `not in place as expected: ${missing.slice(0, 5).map((file) => file.path).join(", ")}`,
+  }];
+}
+
+async function checkDeleted(store: ObjectReader, journal: Journal): Promise<readonly VerificationResult[]> {
+  const deleted = journal.steps.flatMap((step) => step.kind === "delete_backup" ? [step.backup] : []);
+  if (deleted.length === 0) return [];
+  const names = new Set(await store.listNames(BACKUPS_PREFIX));
+  const still = deleted.filter((backup) => names.has(backup));
+  return [{
+    check: "backups_gone",
+    passed: still.length === 0,
+    detail: still.length === 0
+      ? deleted.length === 1 ? "the backup is gone" : `${count(deleted.length, "backup")} are gone`
+      : `still there: ${still.slice(0, 5).join(", ")}${
+        still.length > 5 ? ` and ${still.length - 5} more` : ""
+      }`,
   }];
 }

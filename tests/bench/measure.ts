@@ -12,7 +12,11 @@ const GNU_TIME = "/usr/bin/time";
 /** Runs a command to its end. @throws {Error} when it fails and `code` is not what it exits with */
 export function timed(
   command: readonly string[],
-  options: { readonly cwd?: string; readonly peak?: boolean } = {},
+  options: {
+    readonly cwd?: string;
+    readonly peak?: boolean;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Timed {
   const wrapped = options.peak === true ? [GNU_TIME, "-v", ...command] : command;
   const [program, ...args] = wrapped;
@@ -20,7 +24,7 @@ export function timed(
   const result = new Deno.Command(program!, {
     args,
     stdin: "null",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   }).outputSync();
   const seconds = (performance.now() - started) / 1000;

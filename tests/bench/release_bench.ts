@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { tempDir } from "../support/temp.ts";
+import { benchBucket } from "./bucket_bench.ts";
 import { compare, markdownTable, median, megabytes, milliseconds, type Row, timed } from "./measure.ts";
 import { findSubject, root, type Subject } from "./subject.ts";
 import { BROKEN, type LargeWorld, publishLarge, writeLarge, writeMany } from "./worlds.ts";
@@ -30,11 +31,12 @@ interface Bench {
   readonly startup: number;
 }
 
-const parts: Readonly<Record<string, (bench: Bench) => readonly Row[]>> = {
+const parts: Readonly<Record<string, (bench: Bench) => readonly Row[] | Promise<readonly Row[]>>> = {
   startup: benchStartup,
   rollback: benchRollback,
   memory: benchMemory,
   many: benchMany,
+  bucket: (bench) => benchBucket({ ...bench, rounds, quick }),
 };
 
 await main();
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   for (const [name, part] of Object.entries(parts)) {
     if (flags.only !== undefined && flags.only !== name) continue;
-    const added = part(bench);
+    const added = await part(bench);
     console.log(markdownTable(added));
     rows.push(...added);
   }

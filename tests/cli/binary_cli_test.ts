@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { type Capability, requires, UNSHARE_NET } from "../support/require.ts";
 import { tempDir } from "../support/temp.ts";
 import { writeTarsRepository } from "../support/tars.ts";
+import { answer, receiver } from "../unit/notify_support.ts";
 
 const binary = Deno.env.get("BACKOUT_BIN");
 
@@ -148,6 +149,54 @@ binaryTest("opens no network socket", (box) => {
   const calls = Deno.readTextFileSync(trace).split("\n").filter((line) => /AF_INET|AF_NETLINK/.test(line));
   assert.deepEqual(calls, []);
 }, ["strace"]);
+
+binaryTest("runs hooks where the configuration names them, in an environment of their own", (box) => {
+  publishThree(box);
+  const { folder, repository } = box;
+  const config = `${folder}/backout.yaml`;
+  const note = `env | cut -d= -f1 | sort | tr '\\n' ' ' > ${folder}/$BACKOUT_PHASE`;
+  const hooks = { rollback: { before: [["/bin/sh", "-c", note]], after: [["/bin/sh", "-c", note]] } };
+  Deno.writeTextFileSync(config, JSON.stringify({ version: 1, hooks }));
+  const rollback = ["release", "rollback", "v1.0.2", "--reason", "x", "-r", repository, "--json"];
+  const report = json(box.run([...rollback, "--config", config], OFFLINE), 0);
+  assert.deepEqual(report.warnings, ["latest-release: v1.0.2 is the newest release"]);
+  for (const phase of ["before", "after"]) {
+    const names = Deno.readTextFileSync(`${folder}/${phase}`).split(" ").filter((it) => it !== "");
+    const others = names.filter((it) => !it.startsWith("BACKOUT_") && !/^(_|PWD|SHLVL|OLDPWD)$/.test(it));
+    assert.deepEqual(others, ["HOME", "LANG", "PATH"]);
+  }
+});
+
+binaryTest("cannot start a program without a configuration that names one", (box) => {
+  publishThree(box);
+  const trace = `${box.folder}/trace`;
+  const wrapper = ["strace", "-f", "-qq", "-e", "trace=execve", "-o", trace, "--"];
+  json(box.run(["release", "rollback", "v1.0.2", "-r", box.repository, "--json"], wrapper), 0);
+  const calls = Deno.readTextFileSync(trace).split("\n").filter((line) => line.includes("execve("));
+  assert.equal(calls.length, 1, "it started something besides itself");
+}, ["strace"]);
+
+binaryTest("sends to a webhook of the configuration, and writes the summary of a step", async (box) => {
+  publishThree(box);
+  const { folder, repository } = box;
+  await using server = receiver(answer(200));
+  const config = `${folder}/backout.yaml`;
+  Deno.writeTextFileSync(config, JSON.stringify({ version: 1, notify: [{ webhook: server.url }] }));
+  const summary = `${folder}/summary.md`;
+  const child = new Deno.Command(box.executable, {
+    args: ["release", "yank", "v1.0.0", "--reason", "x", "-r", repository, "--config", config, "--json"],
+    clearEnv: true,
+    env: { HOME: folder, PATH: "/usr/bin:/bin", GITHUB_STEP_SUMMARY: summary },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, stdout } = await child.output();
+  const report = JSON.parse(new TextDecoder().decode(stdout));
+  assert.deepEqual([code, report.warnings], [0, []]);
+  assert.deepEqual(server.received.map((it) => JSON.parse(it.body).type), ["backout.yank.success"]);
+  assert.match(Deno.readTextFileSync(summary), /^### Yank of v1\.0\.0: done$/m);
+});
 
 function binaryTest(
   name: string,

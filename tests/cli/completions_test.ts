@@ -21,7 +21,7 @@ async function complete(...words: readonly string[]): Promise<readonly string[]>
 }
 
 const expected: readonly (readonly [words: readonly string[], offers: readonly string[]])[] = [
-  [["backout", "re"], ["release", "recover"]],
+  [["backout", "re"], ["release", "retention", "recover"]],
   [["backout", "release", "r"], ["rollback", "restore"]],
   [["backout", "-r", "/srv", "--json", "release", "ya"], ["yank"]],
   [["backout", "release", "rollback", "--ty"], ["--type"]],

@@ -1,4 +1,4 @@
-/** What only a real process shows: signals, closed pipes, a terminal, the network permission. */
+/** What only a real process shows: signals, closed pipes, a terminal, the permissions. */
 import assert from "node:assert/strict";
 import { VERSION } from "#/core/version.ts";
 import { quoteCommand } from "#/command/shell_quote.ts";
@@ -43,10 +43,24 @@ sourceTest("process: the network is given up unless a location needs it", async 
     // A permission that was given up asks, and --no-prompt makes asking a refusal.
     Deno.writeTextFileSync(`${cwd}/plain.yaml`, "version: 1\n# see https://example.org\n");
     Deno.writeTextFileSync(`${cwd}/bucket.yaml`, "version: 1\nrepository: s3://bucket/prefix\n");
-    assert.equal(await networkAfter(cwd, ["version"]), "prompt");
-    assert.equal(await networkAfter(cwd, ["version", "--config", "plain.yaml"]), "prompt");
-    assert.equal(await networkAfter(cwd, ["version", "--config", "bucket.yaml"]), "granted");
-    assert.equal(await networkAfter(cwd, ["version", "--config", "bucket.yaml", "--offline"]), "prompt");
+    const networkAfter = (args: readonly string[]) => permissionAfter("net", cwd, args);
+    assert.equal(await networkAfter(["version"]), "prompt");
+    assert.equal(await networkAfter(["version", "--config", "plain.yaml"]), "prompt");
+    assert.equal(await networkAfter(["version", "--config", "bucket.yaml"]), "granted");
+    assert.equal(await networkAfter(["version", "--config", "bucket.yaml", "--offline"]), "prompt");
+  });
+});
+
+sourceTest("process: the right to run programs is given up unless the configuration names one", async () => {
+  await withTempDir(async (cwd) => {
+    Deno.writeTextFileSync(`${cwd}/plain.yaml`, "version: 1\n# hooks: {}\n");
+    Deno.writeTextFileSync(`${cwd}/hooks.yaml`, "version: 1\nhooks: {rollback: {before: [[a]]}}\n");
+    Deno.writeTextFileSync(`${cwd}/command.yaml`, "version: 1\nnotify: [{command: [tell]}]\n");
+    const programsAfter = (args: readonly string[]) => permissionAfter("run", cwd, args);
+    assert.equal(await programsAfter(["version"]), "prompt");
+    assert.equal(await programsAfter(["version", "--config", "plain.yaml"]), "prompt");
+    assert.equal(await programsAfter(["version", "--config", "hooks.yaml"]), "granted");
+    assert.equal(await programsAfter(["version", "--config", "command.yaml"]), "granted");
   });
 });
 
@@ -56,10 +70,10 @@ function sourceTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: ignore ? `${name} [from source only]` : name, ignore, fn });
 }
 
-/** The state of the network permission when the program ends. */
-async function networkAfter(cwd: string, args: readonly string[]): Promise<string> {
+/** The state of a permission when the program ends. */
+async function permissionAfter(name: "net" | "run", cwd: string, args: readonly string[]): Promise<string> {
   const probe = `${cwd}/probe.ts`;
-  const say = 'console.error(Deno.permissions.querySync({ name: "net" }).state)';
+  const say = `console.error(Deno.permissions.querySync({ name: "${name}" }).state)`;
   Deno.writeTextFileSync(probe, `globalThis.addEventListener("unload", () => ${say});\n`);
   const { code, stderr } = await runProgram(args, { cwd, preload: probe });
   assert.equal(code, 0, stderr);

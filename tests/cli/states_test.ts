@@ -1,102 +1,20 @@
-/** The table of states in the contract: each state, what each operation answers, and the state after it. */
+/** The table of states in the contract, on folders. */
 import assert from "node:assert/strict";
 import { testRepository } from "../support/repository.ts";
-import type { TestRepository } from "../support/repository.ts";
 import { withTempDir } from "../support/temp.ts";
+import { bringInto, checkCase, dryRunCode, STATE_CASES } from "./states_table.ts";
 
-const VERSION = "v1.0.2";
-const rollback = (
-  ...flags: readonly string[]
-) => ["release", "rollback", VERSION, "--reason", "test", ...flags];
+for (const stateCase of STATE_CASES) {
+  Deno.test(`states: ${stateCase.name}`, async () => {
+    await withTempDir(async (cwd) => {
+      const repository = testRepository(cwd);
+      await bringInto(repository, stateCase);
+      const report = await checkCase(repository, stateCase);
 
-/** How a version comes into each state, after it was published. */
-const ways = {
-  active: [],
-  yanked: [["release", "yank", VERSION, "--reason", "test"]],
-  bad: [["release", "mark", VERSION, "bad", "--reason", "test"]],
-  partial: [rollback("--artifact", "**/app.txt")],
-  emptied: [rollback("--type", "artifacts_only")],
-  hidden: [rollback("--type", "index_only")],
-  removed: [rollback()],
-} as const satisfies Readonly<Record<string, readonly (readonly string[])[]>>;
-
-type State = keyof typeof ways | "absent";
-
-const operations = {
-  full: () => rollback("--type", "full"),
-  artifacts_only: () => rollback("--type", "artifacts_only"),
-  index_only: () => rollback("--type", "index_only"),
-  restore: () => ["release", "restore", VERSION],
-  publish_same: (repository: TestRepository) => ["release", "publish", VERSION, repository.source(VERSION)],
-  publish_other: (
-    repository: TestRepository,
-  ) => ["release", "publish", VERSION, repository.source(VERSION, "other")],
-} as const;
-
-/** A state is where it ends with exit code 0; a number is the refusal, which changes nothing. */
-type Answer = State | 40 | 46;
-
-const table: Readonly<Record<State, Readonly<Record<keyof typeof operations, Answer>>>> = {
-  absent: row(40, 40, 40, 40, "active", "active"),
-  active: row("removed", "emptied", "hidden", 46, "active", 46),
-  yanked: row("removed", "emptied", "hidden", 46, "yanked", 46),
-  bad: row("removed", "emptied", "hidden", 46, "bad", 46),
-  partial: row("removed", "emptied", "hidden", "active", 46, 46),
-  emptied: row("removed", 46, "removed", "active", 46, 46),
-  hidden: row("removed", "removed", 46, "active", 46, 46),
-  removed: row(46, 46, 46, "active", 46, 46),
-};
-
-function row(
-  full: Answer,
-  artifacts_only: Answer,
-  index_only: Answer,
-  restore: Answer,
-  publish_same: Answer,
-  publish_other: Answer,
-) {
-  return { full, artifacts_only, index_only, restore, publish_same, publish_other };
-}
-
-for (const state of Object.keys(table) as State[]) {
-  for (const operation of Object.keys(operations) as (keyof typeof operations)[]) {
-    const answer = table[state][operation];
-    Deno.test(`states: ${state}, ${operation}: ${answer}`, async () => {
-      await withTempDir(async (cwd) => {
-        const repository = await inState(cwd, state);
-        const report = await repository.json(
-          typeof answer === "number" ? answer : 0,
-          ...operations[operation](repository),
-        );
-        assert.equal(await repository.state(VERSION), typeof answer === "number" ? state : answer);
-        if (state === "removed" && operation.startsWith("publish")) {
-          assert.match(report.error.hint, /restore/);
-        }
-        assert.deepEqual((await repository.json(0, "audit", "verify")).problems, []);
-        await repository.json(0, "release", "verify", "v1.0.1");
-        assert.deepEqual(await dryRunCodes(cwd, state, operation), [report.exit_code]);
-      });
+      Deno.mkdirSync(`${cwd}/dry`);
+      const again = testRepository(`${cwd}/dry`);
+      await bringInto(again, stateCase);
+      assert.equal(await dryRunCode(again, stateCase), report.exit_code);
     });
-  }
-}
-
-async function inState(cwd: string, state: State): Promise<TestRepository> {
-  const repository = testRepository(cwd);
-  await repository.publish("v1.0.1");
-  if (state !== "absent") {
-    await repository.publish(VERSION);
-    for (const way of ways[state]) await repository.json(0, ...way);
-  }
-  assert.equal(await repository.state(VERSION), state, "the test could not make the state");
-  return repository;
-}
-
-/** A dry run answers a refusal with the real run's code and changes nothing. */
-async function dryRunCodes(cwd: string, state: State, operation: keyof typeof operations): Promise<number[]> {
-  const folder = `${cwd}/dry`;
-  Deno.mkdirSync(folder);
-  const repository = await inState(folder, state);
-  const result = await repository.cli(...operations[operation](repository), "--dry-run", "--json");
-  assert.equal(await repository.state(VERSION), state);
-  return [result.code];
+  });
 }

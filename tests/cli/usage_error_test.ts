@@ -111,7 +111,7 @@ const wrong: readonly Wrong[] = [
   {
     args: ["release", "rollback", "-r", "x"],
     message: "No version was named to roll back",
-    hint: "Give a version (`backout release list -r CWD/x` shows them), or --to VERSION.",
+    hint: "Give a version (`backout release list -r CWD/x` shows them), --to VERSION, or --to-last-good.",
   },
   {
     args: ["release", "rollback", "v1", "--version", "v2", "-r", "x"],
@@ -120,8 +120,9 @@ const wrong: readonly Wrong[] = [
   },
   {
     args: ["release", "rollback", "v1", "--to", "v2", "-r", "x"],
-    message: "A version and --to were given; a rollback takes one of them",
-    hint: "VERSION takes out that version; --to VERSION takes out everything newer than it.",
+    message: "A rollback takes one of a version, --to and --to-last-good; several were given",
+    hint: "VERSION takes out that version; --to VERSION takes out everything newer than it; " +
+      "--to-last-good what is newer than the last good version and marked bad.",
   },
   {
     args: ["release", "rollback", "v1", "--type", "full", "--rollback-type", "index_only", "-r", "x"],

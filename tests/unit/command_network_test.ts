@@ -1,6 +1,10 @@
-/** When the network permission is kept: only where a location or the configuration names a network. */
+/**
+ * When the permissions for network and programs are kept: only where a location or the configuration names a network,
+ * or the configuration names programs.
+ */
 import assert from "node:assert/strict";
-import { needsNetwork } from "#/command/network.ts";
+import { needsNetwork, needsPrograms } from "#/command/network.ts";
+import { loadConfig } from "#/config/load.ts";
 import { withTempDir } from "../support/temp.ts";
 
 function asks(argv: readonly string[], env: Record<string, string> = {}, cwd = "/"): boolean {
@@ -46,5 +50,58 @@ Deno.test("network: the configuration decides too, its comments do not", async (
     assert.equal(asks(["status", "--config", "other.yaml"], {}, below), false);
     assert.equal(asks(["--config=../backout.yaml", "status"], { WHERE: "s3://b" }, below), true);
     assert.equal(asks(["status"], { BACKOUT_CONFIG: elsewhere }, folder), false);
+  });
+});
+
+/** Configurations that name a program; the key may be written as YAML allows it. */
+const WITH_PROGRAMS = [
+  "hooks: {rollback: {before: [[a]]}}",
+  '{"version": 1, "hooks": {}}',
+  "notify:\n  - command: [tell]",
+  "? hooks\n: {rollback: {before: [[a]]}}",
+  '"\\x68ooks": {rollback: {before: [[a]]}}',
+  '"\\u0068ooks": {rollback: {before: [[a]]}}',
+  '"\\U00000068ooks": {rollback: {before: [[a]]}}',
+  'notify: [{? "com\\\n  mand"\n  : [tell]}]',
+  "notify: [{&key command: [tell]}]",
+];
+const WITHOUT_PROGRAMS = [
+  "version: 1\nrepository: /srv\n# hooks: {rollback: {before: [[a]]}}\n",
+  "notify: [{webhook: https://ops.example}, {file: x}]",
+  'state_dir: "C:\\\\x"',
+];
+
+Deno.test("programs: kept where the configuration may name one, else given up", async () => {
+  await withTempDir((folder) => {
+    const question = { argv: ["status"], env: () => undefined, cwd: folder };
+    assert.equal(needsPrograms(question), false, "without a configuration");
+    for (const [texts, expected] of [[WITH_PROGRAMS, true], [WITHOUT_PROGRAMS, false]] as const) {
+      for (const text of texts) {
+        Deno.writeTextFileSync(`${folder}/backout.yaml`, `${text}\n`);
+        assert.equal(needsPrograms(question), expected, text);
+      }
+    }
+    Deno.writeTextFileSync(`${folder}/other.yaml`, "version: 1\nhooks: {}\n");
+    assert.equal(needsPrograms({ ...question, argv: ["status", "--config", "other.yaml"] }), true);
+  });
+});
+
+Deno.test("programs: what YAML reads as hooks is seen as hooks", async () => {
+  await withTempDir(async (folder) => {
+    for (const text of WITH_PROGRAMS) {
+      const path = `${folder}/backout.yaml`;
+      Deno.writeTextFileSync(path, text.includes("version") ? text : `version: 1\n${text}\n`);
+      const config = await loadConfig({ cwd: folder, env: () => undefined });
+      assert.ok(config?.hooks !== undefined || config?.notify?.some((it) => "command" in it), text);
+    }
+  });
+});
+
+Deno.test("network: an address may be escaped", async () => {
+  await withTempDir((folder) => {
+    for (const text of ['"https:\\/\\/ops.example"', '"\\x68ttp://ops.example"', '"\\x24{WHERE}"']) {
+      Deno.writeTextFileSync(`${folder}/backout.yaml`, `version: 1\nnotify: [{webhook: ${text}}]\n`);
+      assert.equal(asks(["status"], { WHERE: "http://ops.example" }, folder), true, text);
+    }
   });
 });

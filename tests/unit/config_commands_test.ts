@@ -65,7 +65,18 @@ Deno.test("the JSON Schema names all keys and forbids others", async () => {
     additionalProperties: boolean;
     required: string[];
   };
-  assert.deepEqual(Object.keys(schema.properties), ["version", "repository", "state_dir", "policy", "audit"]);
+  assert.deepEqual(Object.keys(schema.properties), [
+    "version",
+    "repository",
+    "state_dir",
+    "storage",
+    "policy",
+    "retention",
+    "audit",
+    "notify",
+    "hooks",
+    "metrics_file",
+  ]);
   assert.deepEqual(Object.keys(schema.properties.audit?.properties ?? {}), ["sign", "signing_key"]);
   assert.equal(schema.additionalProperties, false);
   assert.deepEqual(schema.required, ["version"]);
@@ -79,9 +90,14 @@ Deno.test("without a config file neither zod nor yaml is loaded", () => {
   }).outputSync();
   assert.equal(code, 0);
   const info = JSON.parse(new TextDecoder().decode(stdout)) as {
-    modules: { specifier: string; dependencies?: { specifier: string; isDynamic?: boolean }[] }[];
+    modules: {
+      specifier: string;
+      dependencies?: { specifier: string; code?: unknown; isDynamic?: boolean }[];
+    }[];
   };
   const load = info.modules.find((module) => module.specifier.endsWith("/config/load.ts"));
-  const eager = (load?.dependencies ?? []).filter((it) => it.isDynamic !== true).map((it) => it.specifier);
+  const eager = (load?.dependencies ?? []).filter((it) => it.code !== undefined && it.isDynamic !== true).map(
+    (it) => it.specifier,
+  );
   assert.deepEqual(eager, ["node:path", "#/core/errors.ts"]);
 });

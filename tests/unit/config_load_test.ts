@@ -50,6 +50,29 @@ audit: {sign: true, signing_key: keys/key.pem}
   });
 });
 
+Deno.test("the rules of retention are read, durations and sizes as numbers", async () => {
+  const { config } = await load(`
+version: 1
+retention:
+  keep_last: 10
+  keep_hourly: 0
+  keep_yearly: 3
+  keep_within: 90d
+  max_size: 20GiB
+  min_free: 500MB
+  history: {keep_last: 200, keep_within: 400d}
+`);
+  assert.deepEqual(config.retention, {
+    keepLast: 10,
+    keepHourly: 0,
+    keepYearly: 3,
+    keepWithin: 90 * 86_400_000,
+    maxBytes: 20 * 1024 ** 3,
+    minFreeBytes: 500_000_000,
+    history: { keepLast: 200, keepWithin: 400 * 86_400_000 },
+  });
+});
+
 Deno.test("absolute paths and object storage stay as they are", async () => {
   const { config } = await load(
     "version: 1\nrepository: s3://bucket/prefix\nstate_dir: /var/lib/backout\n",

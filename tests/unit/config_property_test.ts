@@ -43,11 +43,11 @@ const nearly = fc.array(
   { maxLength: 12 },
 ).map((parts) => parts.join(""));
 
-Deno.test("whatever the file says, it is a configuration or a UsageError with a line and a column", () => {
-  fc.assert(
-    fc.property(fc.oneof(nearly, fc.string({ unit: "binary" })), (text) => {
+Deno.test("whatever the file says, it is a configuration or a UsageError with a line and a column", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(nearly, fc.string({ unit: "binary" })), async (text) => {
       try {
-        assert.equal(parseConfig({ path: "/x/backout.yaml", text, env }).version, 1);
+        assert.equal((await parseConfig({ path: "/x/backout.yaml", text, env })).version, 1);
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         assert.match(error.message, /^\/x\/backout\.yaml:[1-9]\d*:[1-9]\d*: \S/);

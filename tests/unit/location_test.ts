@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "#/core/errors.ts";
 import { type Location, parseLocation } from "#/storage/location.ts";
-import { openLock, openStore } from "#/storage/registry.ts";
+import { openStorage } from "#/storage/registry.ts";
 
 Deno.test("a location is a path, a file URL or a bucket", () => {
   const cases: readonly (readonly [string, Location])[] = [
@@ -38,15 +38,16 @@ Deno.test("a location that cannot be one is refused with a hint", () => {
   }
 });
 
-Deno.test("a scheme without a driver is a usage error", () => {
-  for (const open of [openStore, openLock]) {
-    assert.throws(() => open("s3://bucket/x"), /this build has no driver for s3:\/\/ yet/);
-    assert.throws(() => open("gs://bucket/x"), UsageError);
-  }
+Deno.test("a state folder beside a bucket is a usage error", async () => {
+  await assert.rejects(
+    openStorage("s3://bucket/x", { stateDir: "state" }),
+    /--state-dir is for a repository in a folder/,
+  );
+  await assert.rejects(openStorage("gs://bucket/x", { stateDir: "state" }), UsageError);
 });
 
-Deno.test("opening creates nothing, and shows an absolute path", () => {
-  const store = openStore("no/such/folder");
+Deno.test("opening creates nothing, and shows an absolute path", async () => {
+  const { store } = await openStorage("no/such/folder");
   assert.equal(store.location, `${Deno.cwd()}/no/such/folder`);
   assert.throws(() => Deno.lstatSync(store.location), Deno.errors.NotFound);
 });

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { InterruptedError, LockedError } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
-import { AdvisoryProbe } from "#/storage/advisory_lock.ts";
-import { FilesystemLock } from "#/storage/filesystem_lock.ts";
+import { AdvisoryProbe } from "#/storage/filesystem/advisory_lock.ts";
+import { FilesystemLock } from "#/storage/filesystem/lock.ts";
 import type { LockHolder, LockRequest } from "#/storage/lock.ts";
 import { type LockIdentity, processStart, readIdentity } from "#/storage/lock_identity.ts";
 import { withTempDir } from "../support/temp.ts";

@@ -13,7 +13,7 @@ import {
   verifyAudit,
 } from "#/mod.ts";
 import { type MutatingCall, setFaultHook } from "#/core/posix.ts";
-import { openLock } from "#/storage/registry.ts";
+import { openStorage } from "#/storage/registry.ts";
 import { withTempDir } from "../support/temp.ts";
 import {
   type Entry,
@@ -107,7 +107,7 @@ Deno.test("regression: a lock comes before a denial, and after a version that is
     const repository = makeRepository(root, [V1], {
       channels: { stable: { version: "v1", since: "2026-01-01T00:00:00Z", previous: null } },
     });
-    const lock = openLock(repository);
+    const { lock } = await openStorage(repository);
     const now = () => new Date();
     await using _held = await lock.acquire({
       id: "x",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { publishRelease, recoverRepository, restoreRelease, rollbackRelease, yankRelease } from "#/mod.ts";
 import type { Journal } from "#/operation/journal.ts";
 import { discard } from "#/operation/phases.ts";
-import { openStore } from "#/storage/registry.ts";
+import { openStorage } from "#/storage/registry.ts";
 import { withTempDir } from "../support/temp.ts";
 import {
   exists,
@@ -100,7 +100,7 @@ Deno.test("regression: discarding a publish leaves a file of the same size that 
       created: [],
       backups: [],
     } as unknown as Journal;
-    await discard(openStore(repository), journal);
+    await discard((await openStorage(repository)).store, journal);
     assert.equal(Deno.readTextFileSync(`${repository}/v9/a`), "theirs");
   });
 });

@@ -1,0 +1,28 @@
+/** What the executable may do, fixed when it is compiled. */
+
+/** The environment that it may read; any other name looks unset. */
+const ENVIRONMENT = [
+  ..."BACKOUT_*,NO_COLOR,FORCE_COLOR,TERM,COLUMNS,CI,USER,LOGNAME,USERNAME,HOME,USERPROFILE,HOSTNAME".split(
+    ",",
+  ),
+  ..."PATH,LANG,TMPDIR,XDG_*,SYSTEMROOT,GITHUB_STEP_SUMMARY".split(","),
+  // Where S3 and Google Cloud Storage are, and with whose keys: what their SDKs look for.
+  ..."AWS_*,GOOGLE_*,GCLOUD_PROJECT,STORAGE_EMULATOR_HOST,CLOUDSDK_*,APPDATA".split(","),
+  ..."GCE_METADATA_HOST,GCE_METADATA_IP,METADATA_SERVER_DETECTION,DETECT_GCP_RETRIES".split(","),
+  ..."HTTP_PROXY,HTTPS_PROXY,NO_PROXY,http_proxy,https_proxy,no_proxy".split(","),
+];
+
+/**
+ * Flags of `deno compile` and `deno run`. The network is there for storage that needs it, programs for hooks; the
+ * executable gives either up at its start where it does not need it.
+ */
+export const PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-read",
+  "--allow-write",
+  `--allow-env=${ENVIRONMENT.join(",")}`,
+  "--ignore-env",
+  "--allow-sys=hostname,uid,gid,userInfo,username,homedir,statfs,osRelease,osUptime,cpus,networkInterfaces",
+  "--allow-net",
+  "--allow-run",
+];
