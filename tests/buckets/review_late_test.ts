@@ -16,7 +16,7 @@ import { withTempDir } from "../support/temp.ts";
 
 const REASON = ["--reason", "test"] as const;
 /** A request is given up after half of it. */
-const LEASE = "version: 1\nstorage: {lease: 1s}\n";
+const LEASE = "version: 1\nstorage: {lease: 2s}\n";
 
 for (const kind of BUCKET_WORLDS) {
   testRequiring(kind.needs, `requests that come late on ${kind.name}`, async (t) => {

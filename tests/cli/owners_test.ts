@@ -88,7 +88,7 @@ testRequiring(
       assert.equal(run("chown", "-R", `${SOMEBODY}:${SHARED_GROUP}`, repository).code, 0);
       assert.equal(run("chmod", "-R", "g+rwX", repository).code, 0);
       const script = join(folder, "member.ts");
-      const store = new URL("#/storage/filesystem/store.ts", import.meta.url).href;
+      const store = import.meta.resolve("#/storage/filesystem/store.ts");
       Deno.writeTextFileSync(
         script,
         `import { FilesystemStore } from ${JSON.stringify(store)};

@@ -151,7 +151,9 @@ async function runAlone(program: string, env: Readonly<Record<string, string>>):
 Deno.test("without any credentials GCS is not asked", async () => {
   await withTempDir(async (folder) => {
     const said = await runAlone(
-      `const { openGcsBucket } = await import(${JSON.stringify(import.meta.resolve("#/storage/gcs.ts"))});
+      `const { openGcsBucket } = await import(${
+        JSON.stringify(import.meta.resolve("#/storage/gcs/open.ts"))
+      });
       const bucket = await openGcsBucket({ bucket: "releases", prefix: "" }, { jobs: 1 });
       try { await bucket.head("a"); } catch (error) { console.log(error.failure, error.message); }`,
       { HOME: folder },
@@ -163,7 +165,7 @@ Deno.test("without any credentials GCS is not asked", async () => {
 Deno.test("Google itself is asked with the credentials of the environment", async () => {
   await withKeyFile(JSON.stringify(ACCOUNT), async (path) => {
     const said = await runAlone(
-      `const { openAccess } = await import(${JSON.stringify(import.meta.resolve("#/storage/gcs_access.ts"))});
+      `const { openAccess } = await import(${JSON.stringify(import.meta.resolve("#/storage/gcs/access.ts"))});
       const access = await openAccess(undefined);
       console.log(access.endpoint, access.isCustom, JSON.stringify(await access.authorization()));`,
       { HOME: "/nonexistent", GOOGLE_APPLICATION_CREDENTIALS: path, STORAGE_EMULATOR_HOST: "" },

@@ -4,5 +4,5 @@
  */
 import { testSweeps } from "./bucket_sweep_tests.ts";
 
-testSweeps("crash sweep", "s3", { "crashes": [13, 1], "crashes-twice": [61, 8] });
-testSweeps("crash sweep", "gs", { "crashes": [29, 5], "crashes-twice": [101, 23] });
+testSweeps("crash sweep", "s3", { "crashes": [17, 1], "crashes-twice": [89, 12] });
+testSweeps("crash sweep", "gs", { "crashes": [37, 5], "crashes-twice": [101, 23] });

@@ -5,11 +5,11 @@
 import { testSweeps } from "./bucket_sweep_tests.ts";
 
 testSweeps("fault sweep", "s3", {
-  "faults": [19, 3],
-  "outages": [29, 4],
-  "stops": [29, 4],
-  "takeovers": [43, 5],
-  "foreign-writes": [13, 2],
+  "faults": [23, 5],
+  "outages": [37, 5],
+  "stops": [37, 5],
+  "takeovers": [53, 7],
+  "foreign-writes": [19, 3],
 });
 testSweeps("fault sweep", "gs", {
   "faults": [37, 7],
