@@ -51,7 +51,8 @@ export const command: Command = {
     { flags: "--no-backup", description: "keep nothing: the files are deleted for good" },
     {
       flags: "--verify-backup <how>",
-      description: "check the backup by digest, or by size only (default: full)",
+      description:
+        "check the backup by digest, or by what the storage tells (default: full; in a bucket: size)",
       choices: ["full", "size"],
     },
     {
