@@ -46,14 +46,16 @@ async function* pagesInTime(
     for (;;) {
       deadline.check();
       deadline.restart();
-      const next = pages.next();
+      let page: IteratorResult<ListPage, void> | undefined;
+      // The race is lost to `passed` for as long as that lives: it must not hold the page.
+      const next = pages.next().then((it) => void (page = it));
       next.catch(() => {});
       isOver = true;
-      const page = await Promise.race([next, deadline.passed]);
-      if (page.done === true) return;
+      await Promise.race([next, deadline.passed]);
+      if (page === undefined || (page as IteratorResult<ListPage, void>).done === true) return;
       isOver = false;
       deadline.stop();
-      yield page.value;
+      yield (page as IteratorYieldResult<ListPage>).value;
     }
   } catch (error) {
     throw deadline.explain(error);
