@@ -5,7 +5,7 @@ import { isOperationId, quoteShort } from "#/core/safe_path.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { HistoryEntry } from "#/repository/views.ts";
 import { mapLimited, READS_AT_ONCE } from "#/storage/limit.ts";
-import type { ObjectReader, ObjectStore } from "#/storage/object_store.ts";
+import { ConflictError, type ObjectReader, type ObjectStore } from "#/storage/object_store.ts";
 
 export const HISTORY_PREFIX = ".backout/history";
 const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
@@ -30,9 +30,25 @@ function historyKey(id: string): string {
   return `${HISTORY_PREFIX}/${id}.json`;
 }
 
-/** Writes the record, or writes it again. */
+/**
+ * Writes the record of an operation. The first one that is whole stands: who finished the operation knew best how it
+ * ended, be it its own process or the recovery of what that one left.
+ */
 export async function writeHistory(store: ObjectStore, record: HistoryRecord): Promise<void> {
-  await store.replace(historyKey(record.id), new TextEncoder().encode(formatJson(record)));
+  const key = historyKey(record.id);
+  const bytes = new TextEncoder().encode(formatJson(record));
+  try {
+    await store.create(key, bytes);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    if (!await isRecorded(store, record.id)) await store.replace(key, bytes);
+  }
+}
+
+/** Whether the operation has a record that names its audit entry. */
+async function isRecorded(store: ObjectReader, id: string): Promise<boolean> {
+  const record = await readHistory(store, id);
+  return record !== undefined && record.audit !== null;
 }
 
 /** Ids of all records, newest first. */

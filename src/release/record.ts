@@ -4,7 +4,7 @@ import type { AuditPosition } from "#/audit/entry.ts";
 import type { Signer } from "#/audit/sign.ts";
 import { messageOf } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
-import { type HistoryRecord, readHistory, writeHistory } from "#/operation/history.ts";
+import { type HistoryRecord, writeHistory } from "#/operation/history.ts";
 import type { Journal } from "#/operation/journal.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
 import type { OperationReport } from "#/report/model.ts";
@@ -51,20 +51,12 @@ export async function record(store: ObjectStore, input: RecordInput): Promise<Re
   const audit = entry === undefined ? null : { seq: entry.seq, sha256: entry.sha256 };
   let complete = entry !== undefined;
   try {
-    if (!(input.again && await isRecorded(store, input.id))) {
-      await writeHistory(store, historyRecord(input, audit));
-    }
+    await writeHistory(store, historyRecord(input, audit));
   } catch (error) {
     complete = false;
     warnings.push(`The history could not be written: ${messageOf(error)}`);
   }
   return { created: entry !== undefined, complete, signed: entry?.signed ?? false, warnings };
-}
-
-/** What its own process wrote of an operation stands: a recovery of what it left looks at a later world. */
-async function isRecorded(store: ObjectStore, id: string): Promise<boolean> {
-  const record = await readHistory(store, id);
-  return record !== undefined && record.audit !== null;
 }
 
 async function tryAppend(
