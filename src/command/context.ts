@@ -110,6 +110,7 @@ async function locatedOptions(
 function surroundings(context: CommandContext, config: Config | undefined): Surroundings {
   return {
     hooks: config?.hooks ?? {},
+    trustedKeys: config?.trusted_keys ?? [],
     notify: config?.notify ?? [],
     folder: config === undefined ? context.cwd : dirname(resolve(config.path)),
     offline: context.globals.offline,

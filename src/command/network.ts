@@ -7,7 +7,7 @@ import { locateConfig } from "#/config/load.ts";
 
 const REMOTE = /(s3|gs|https?):\/\//i;
 /** The keys of the configuration below which programs are named. */
-const PROGRAMS = /hooks|command/;
+const PROGRAMS = /hooks|command|trusted_keys/;
 
 export interface NetworkQuestion {
   readonly argv: readonly string[];

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { messageOf, UsageError } from "#/core/errors.ts";
+import type { ReleaseHooks } from "#/core/hook.ts";
 import { isJsonObject, parseJson } from "#/core/json.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { runChange } from "./change.ts";
@@ -36,6 +37,11 @@ export const command: Command = {
       description: "JSON object with further fields for the index",
       completes: "file",
     },
+    {
+      flags: "--hooks <file>",
+      description: "YAML or JSON file with hooks that the release brings along; needs --sign-audit-log",
+      completes: "file",
+    },
     ...policyFlags,
     ...reportFlags,
     ...changeFlags,
@@ -54,18 +60,25 @@ export const command: Command = {
     const { publishRelease } = await import("#/mod.ts");
     const [version = "", directory = ""] = args.positionals;
     const metadata = textOption(args.options, "metadata");
+    const hooks = textOption(args.options, "hooks");
     const release = defined({
       version,
       directory: resolve(context.cwd, directory),
       channels: listOption(args.options, "channel"),
       dependsOn: listOption(args.options, "dependsOn"),
       metadata: metadata === undefined ? undefined : readMetadata(resolve(context.cwd, metadata)),
+      hooks: hooks === undefined ? undefined : await readHooks(resolve(context.cwd, hooks)),
     });
     return await runChange(args, context, {
       operate: (options) => publishRelease({ ...options, ...release }),
     });
   },
 };
+
+async function readHooks(path: string): Promise<ReleaseHooks> {
+  const { loadReleaseHooks } = await import("#/config/release_hooks.ts");
+  return loadReleaseHooks(path);
+}
 
 function readMetadata(path: string): JsonObject {
   try {

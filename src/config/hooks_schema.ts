@@ -39,10 +39,21 @@ function phasesOf(kind: OperationKind): readonly (keyof HookLists)[] {
 
 /** The hooks; what is wrong with them goes to `problems`. @param folder that of the file */
 export function readHooks(value: unknown, path: Path, folder: string, problems: Problems): HooksByKind {
+  return readHooksOf(KINDS, value, path, folder, problems);
+}
+
+/** The hooks of some kinds of operations. @param folder null where relative programs have none */
+export function readHooksOf(
+  kinds: readonly OperationKind[],
+  value: unknown,
+  path: Path,
+  folder: string | null,
+  problems: Problems,
+): HooksByKind {
   if (value === undefined) return {};
-  const block = readBlock(value, path, KINDS, problems);
+  const block = readBlock(value, path, kinds, problems);
   if (block === undefined) return {};
-  const known = KINDS.filter((kind) => own(block, kind) !== undefined);
+  const known = kinds.filter((kind) => own(block, kind) !== undefined);
   return Object.fromEntries(
     known.map((kind) => [kind, readLists(kind, block[kind], [...path, kind], folder, problems)]),
   );
@@ -52,7 +63,7 @@ function readLists(
   kind: OperationKind,
   value: unknown,
   path: Path,
-  folder: string,
+  folder: string | null,
   problems: Problems,
 ): HookLists {
   const phases = phasesOf(kind);
@@ -74,7 +85,7 @@ function readLists(
   }));
 }
 
-function readList(value: unknown, path: Path, folder: string, problems: Problems): readonly Hook[] {
+function readList(value: unknown, path: Path, folder: string | null, problems: Problems): readonly Hook[] {
   const hint =
     'Each program is a list of words, or {command: […], timeout: 5m}: [["systemctl", "stop", "app"]].';
   if (!Array.isArray(value)) {
@@ -89,7 +100,7 @@ function readList(value: unknown, path: Path, folder: string, problems: Problems
   return value.flatMap((entry: unknown, i) => readHook(entry, [...path, i], folder, problems) ?? []);
 }
 
-function readHook(value: unknown, path: Path, folder: string, problems: Problems): Hook | undefined {
+function readHook(value: unknown, path: Path, folder: string | null, problems: Problems): Hook | undefined {
   if (!isBlock(value)) {
     const command = readWords(value, path, folder, problems);
     return command === undefined ? undefined : { command };

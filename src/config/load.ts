@@ -21,6 +21,8 @@ export interface Config {
   /** Who is told how an operation ended. */
   readonly notify?: readonly NotifyTarget[];
   readonly hooks?: HooksByKind;
+  /** Files with the public keys of those whose releases may bring hooks of their own. */
+  readonly trusted_keys?: readonly string[];
   /** Where changing commands and `status` write their numbers for Prometheus. */
   readonly metrics_file?: string;
 }

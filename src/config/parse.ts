@@ -157,7 +157,8 @@ function wrongType(name: string, expected: string): string {
 
 function resolvePaths(parsed: ParsedConfig, path: string): Config {
   const folder = dirname(resolve(path));
-  const { version, repository, state_dir, storage, policy, retention, audit, metrics_file } = parsed;
+  const { version, repository, state_dir, storage, policy, retention, audit, trusted_keys, metrics_file } =
+    parsed;
   return {
     path,
     version,
@@ -167,6 +168,7 @@ function resolvePaths(parsed: ParsedConfig, path: string): Config {
     ...(policy === undefined ? {} : { policy: policy as PolicySettings }), // the policy has read it
     ...(retention === undefined ? {} : { retention: retentionSettings(retention) }),
     ...(audit === undefined ? {} : { audit: resolveAudit(folder, audit) }),
+    ...(trusted_keys === undefined ? {} : { trusted_keys: trusted_keys.map((key) => resolve(folder, key)) }),
     ...(metrics_file === undefined ? {} : { metrics_file: resolve(folder, metrics_file) }),
   };
 }

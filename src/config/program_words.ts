@@ -18,13 +18,13 @@ export const WORDS_SCHEMA = {
 
 /**
  * Program and arguments. Values are never repeated in messages: they may be secrets that `${NAME}` put there.
- * @param folder where a program's path with a slash starts
+ * @param folder where a program's path with a slash starts; null where none can
  * @returns undefined, with the problem noted, when it is no program
  */
 export function readWords(
   value: unknown,
   path: Path,
-  folder: string,
+  folder: string | null,
   problems: Problems,
 ): readonly string[] | undefined {
   if (!Array.isArray(value)) {
@@ -38,11 +38,15 @@ export function readWords(
   if (wrong >= 0) return problems.value([...path, wrong], "must be text", 'Put it into quotes: "5".');
   const [program = "", ...rest] = value as readonly string[];
   if (program.trim() === "") return problems.value(path, "names no program");
-  return [pathOf(program, folder), ...rest];
-}
-
-function pathOf(program: string, folder: string): string {
-  return program.includes("/") && !isAbsolute(program) ? resolve(folder, program) : program;
+  if (!program.includes("/") || isAbsolute(program)) return [program, ...rest];
+  if (folder === null) {
+    return problems.value(
+      [...path, 0],
+      "must be a program on the PATH or an absolute path",
+      "The release has no folder of its own where it is used.",
+    );
+  }
+  return [resolve(folder, program), ...rest];
 }
 
 /** A time limit in milliseconds; undefined where there is none, or it cannot be used. */

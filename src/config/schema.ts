@@ -59,6 +59,9 @@ export const configSchemaDefinition = z.strictObject({
     signing_key: location("Private key (PEM file, Ed25519 or RSA), relative to this file.").optional(),
   }).describe("The audit log.").optional(),
   ...aroundSchemas,
+  trusted_keys: z.array(location("A file with public keys (PEM), relative to this file.")).describe(
+    "Releases whose record one of these keys signed may bring hooks of their own.",
+  ).optional(),
   metrics_file: location(
     "Where changing commands and `status` write their numbers for Prometheus, relative to this file.",
   ).optional(),

@@ -15,5 +15,16 @@ export interface HookLists {
   readonly after?: readonly Hook[];
 }
 
+/** The operations around which a release's own hooks run: those that take it away or bring it back. */
+export const RELEASE_HOOK_KINDS = [
+  "rollback",
+  "restore",
+  "yank",
+  "unyank",
+] as const satisfies readonly OperationKind[];
+
+/** Hooks that a release brings along; they run only where its record is signed by a trusted key. */
+export type ReleaseHooks = { readonly [Kind in typeof RELEASE_HOOK_KINDS[number]]?: HookLists };
+
 /** `recover` has only `after`: nothing holds a recovery up. */
 export type HooksByKind = { readonly [Kind in OperationKind]?: HookLists };

@@ -144,6 +144,7 @@ function isArtifact(path: unknown): boolean {
 const OWN_PREFIXES = [
   ".backout/operations/",
   ".backout/releases/",
+  ".backout/release-signatures/",
   ".backout/content-tags/",
   ".rollback-backups/",
   ".backout-scratch/",

@@ -1,4 +1,5 @@
 /** What the pipeline needs to know of one kind of operation. */
+import type { Signer } from "#/audit/sign.ts";
 import type { PlanFacts } from "#/policy/view.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
@@ -25,6 +26,7 @@ export interface PrepareContext extends BatchOptions {
   readonly reason: string;
   /** Lenient or forced: what is damaged is taken as it is, with a warning. */
   readonly tolerant: boolean;
+  readonly signer: Signer | undefined;
 }
 
 /** One kind of operation. `V` is what it sees; everything but `inspect` and `prepare` is pure. */

@@ -70,6 +70,7 @@ export async function execute<V extends RepositoryView>(
     host: scope.host,
     reason: planned.report.reason,
     tolerant: context.tolerant,
+    signer: scope.signer,
   });
   const head = await auditHead(store, view.index.audit_head);
   const { journal, preparation } = assemble(scope, planned, prepared, context.binding, head);

@@ -14,13 +14,14 @@ import { noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
 import { baseReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
+import { type BroughtHooks, broughtHooks, NO_HOOKS } from "#/release/release_hooks.ts";
 import { isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { afterRecovery, hookNotes, OperationHooks, tell } from "#/release/surroundings.ts";
 import { INDEX_KEY } from "#/repository/index_file.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { type Binding, SYMBOLIC } from "#/step/repository_step.ts";
+import { type Binding, type Plan, SYMBOLIC } from "#/step/repository_step.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 
 export type { Outcome } from "#/release/decide.ts";
@@ -94,8 +95,9 @@ async function dryRun<V extends RepositoryView>(
   const { view, plan } = await decide(scope, definition, options, run, state, SYMBOLIC);
   const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
   const notes = unfinished.map((id) => `The unfinished operation ${id} would be recovered first`);
-  const hooks = plan.steps.length === 0 ? [] : hookNotes(options.around, definition.operation);
-  const warnings = [...state.report.warnings, ...notes, ...hooks];
+  const brought = await broughtTo(scope, definition, options, view, plan);
+  const hooks = plan.steps.length === 0 ? [] : hookNotes(options.around, definition.operation, brought);
+  const warnings = [...state.report.warnings, ...notes, ...hooks, ...brought.warnings];
   if (problems.length > 0) {
     state.report = { ...state.report, warnings };
     throw wouldFail(definition, problems);
@@ -154,14 +156,16 @@ async function planAndExecute<V extends RepositoryView>(
     const binding = bindingOf(scope, state.report, id);
     // What an earlier lap found is found again.
     state.report = withWarnings(state.report, warnings);
-    const { view, plan, report } = await decide(scope, definition, options, run, state, binding);
+    const { view, plan } = await decide(scope, definition, options, run, state, binding);
     if (plan.steps.length === 0) return noOperation(definition, state);
     const problems = [...view.writeProblems, ...definition.problems(view, isTolerant(options))];
     if (problems.length > 0) throw cannotStart(definition, problems);
-    await hooks.before(report);
+    const brought = await broughtTo(scope, definition, options, view, plan);
+    state.report = withWarnings(state.report, [...state.report.warnings, ...brought.warnings]);
+    await hooks.before(state.report, brought);
     scope.signal?.throwIfAborted();
     try {
-      const executed = await execute(scope, definition, { view, plan, report }, {
+      const executed = await execute(scope, definition, { view, plan, report: state.report }, {
         binding,
         tolerant: isTolerant(options),
         onReport: (current) => state.report = current,
@@ -179,6 +183,18 @@ async function planAndExecute<V extends RepositoryView>(
       });
     }
   }
+}
+
+/** The hooks that the releases of the plan bring along. */
+async function broughtTo<V extends RepositoryView>(
+  { store }: Scope,
+  { operation }: Definition<V>,
+  { around }: ChangeOptions,
+  { index }: V,
+  plan: Plan,
+): Promise<BroughtHooks> {
+  if (plan.steps.length === 0) return NO_HOOKS;
+  return await broughtHooks(store, around, operation, plan.versions, index);
 }
 
 function withWarnings(report: OperationReport, warnings: readonly string[]): OperationReport {

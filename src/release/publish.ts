@@ -6,7 +6,8 @@ import {
   UsageError,
 } from "#/core/errors.ts";
 import { assertChannelName, assertVersion } from "#/core/safe_path.ts";
-import { type Definition, plainFacts, type Prepared } from "#/release/definition.ts";
+import { type Definition, plainFacts, type PrepareContext, type Prepared } from "#/release/definition.ts";
+import { signRecord } from "#/release/release_hooks.ts";
 import { isTolerant } from "#/release/scope.ts";
 import { readReleaseFolder, refuseOwnFolder, type SourceFile } from "#/release/source_folder.ts";
 import { largestArtifacts } from "#/report/sizes.ts";
@@ -19,7 +20,13 @@ import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { PublishOptions } from "#/repository/options.ts";
-import { encodeRecord, makeRecord, recordKey, releaseDigest } from "#/repository/release_record.ts";
+import {
+  encodeRecord,
+  makeRecord,
+  recordKey,
+  recordSignatureKey,
+  releaseDigest,
+} from "#/repository/release_record.ts";
 import { findEntry, findTombstone, stateOf } from "#/repository/version_state.ts";
 import type { VersionState } from "#/repository/views.ts";
 import type { OperationReport } from "#/report/model.ts";
@@ -50,6 +57,7 @@ export const OWN_FIELDS: ReadonlySet<string> = new Set([
   "mark",
   "removed_artifacts",
   "backups",
+  "hooks",
 ]);
 
 /** @throws {UsageError} */
@@ -68,6 +76,12 @@ export function publishDefinition(options: PublishOptions): Definition<PublishVi
     });
   }
   for (const channel of options.channels ?? []) assertChannelName(channel);
+  if (options.hooks !== undefined && options.signingKeyFile === undefined) {
+    throw new UsageError("A release with hooks of its own has to be signed: others run them only then", {
+      hint:
+        "Give --sign-audit-log and --signing-key KEYFILE, or set audit.sign and audit.signing_key in backout.yaml.",
+    });
+  }
   const own = Object.keys(options.metadata ?? {}).find((key) => OWN_FIELDS.has(key) || key === "__proto__");
   if (own !== undefined) {
     throw new UsageError(`The metadata sets ${own}, which backout sets itself`, {
@@ -85,7 +99,7 @@ export function publishDefinition(options: PublishOptions): Definition<PublishVi
     problems: spaceProblems,
     warnings: () => [],
     describe,
-    prepare: (store, view, _plan, context) => Promise.resolve(preparePublish(store, view, context.binding)),
+    prepare: (store, view, _plan, context) => preparePublish(store, view, context),
     summary,
   };
 }
@@ -221,19 +235,28 @@ function makeEntry(view: PublishView, binding: Binding): ReleaseEntry {
     record_sha256: sha256Hex(recordBytes(view, binding)),
     depends_on: [...view.options.dependsOn ?? []],
     status: "active",
+    ...(view.options.hooks === undefined ? {} : { hooks: true }),
     ...(view.options.metadata as Record<string, string> | undefined),
   };
 }
 
 function recordBytes(view: PublishView, binding: Binding): Uint8Array {
-  return encodeRecord(makeRecord(view.version, binding.at, view.files));
+  return encodeRecord(makeRecord(view.version, binding.at, view.files, view.options.hooks));
 }
 
-function preparePublish(store: ObjectReader, view: PublishView, binding: Binding): Prepared {
+async function preparePublish(
+  store: ObjectReader,
+  view: PublishView,
+  { binding, signer }: PrepareContext,
+): Promise<Prepared> {
   if (view.same) return {}; // what is there stays: taking this back must not remove it
+  const record = recordBytes(view, binding);
+  const signature: readonly [string, Uint8Array][] = view.options.hooks === undefined || signer === undefined
+    ? []
+    : [[recordSignatureKey(view.version), await signRecord(record, signer)]];
   return {
     ...(store.capabilities.remote ? { contentTagsKey: contentTagsKey(view.version) } : {}),
-    objects: new Map([[recordKey(view.version), recordBytes(view, binding)]]),
+    objects: new Map([[recordKey(view.version), record], ...signature]),
     staged: view.sources.map(({ record, path, mtime }) => ({ record, source: { path }, mtime })),
   };
 }

@@ -8,6 +8,7 @@ import { realTools } from "#/notify/tools.ts";
 import { type HookFacts, type HookTools, runAfterHooks, runBeforeHooks } from "#/operation/hook.ts";
 import { lastLines } from "#/operation/hook_output.ts";
 import type { Recovery } from "#/operation/recover.ts";
+import { type BroughtHooks, NO_HOOKS } from "#/release/release_hooks.ts";
 import type { Scope } from "#/release/scope.ts";
 import type { RepositoryOptions, Surroundings } from "#/repository/options.ts";
 import type { OperationKind, OperationReport } from "#/report/model.ts";
@@ -18,6 +19,7 @@ export class OperationHooks {
   readonly #scope: Scope;
   readonly #around: Surroundings | undefined;
   readonly #id: string;
+  #brought: BroughtHooks = NO_HOOKS;
   #hasBegun = false;
 
   constructor(scope: Scope, around: Surroundings | undefined, id: string) {
@@ -27,13 +29,15 @@ export class OperationHooks {
   }
 
   /**
-   * Runs those before the operation, once: a lost race does not run them again.
+   * Runs those before the operation, once: a lost race does not run them again. The configuration's come first, then
+   * those that the releases bring along; after the operation it is the other way round.
    * @throws {RollbackPolicyViolationError} one of them failed
    */
-  async before(report: OperationReport): Promise<void> {
+  async before(report: OperationReport, brought: BroughtHooks): Promise<void> {
     if (this.#around === undefined || this.#hasBegun) return;
     this.#hasBegun = true;
-    const { before = [] } = listsOf(this.#around, report.operation);
+    this.#brought = brought;
+    const before = [...listsOf(this.#around, report.operation).before ?? [], ...brought.before ?? []];
     if (before.length === 0) return;
     announceHooks(this.#scope, "before", before);
     const { status: _unknown, exit_code: _yet, ...facts } = factsOf(report, this.#id);
@@ -47,7 +51,7 @@ export class OperationHooks {
    */
   async after(report: OperationReport): Promise<readonly string[]> {
     if (this.#around === undefined || !this.#hasBegun) return [];
-    return await runAfter(this.#scope, this.#around, factsOf(report, this.#id));
+    return await runAfter(this.#scope, this.#around, factsOf(report, this.#id), this.#brought.after);
   }
 }
 
@@ -82,8 +86,9 @@ async function runAfter(
   scope: Scope,
   around: Surroundings,
   facts: Omit<HookFacts, "phase" | "operation"> & { readonly operation: OperationKind },
+  brought: readonly Hook[] = [],
 ): Promise<readonly string[]> {
-  const { after = [] } = listsOf(around, facts.operation);
+  const after = [...brought, ...listsOf(around, facts.operation).after ?? []];
   if (after.length === 0) return [];
   announceHooks(scope, "after", after);
   return (await runAfterHooks(after, facts, toolsOf(scope, around))).warnings;
@@ -125,9 +130,15 @@ function programOf({ command }: Hook): string {
 }
 
 /** What a dry run says of the hooks that it does not run. */
-export function hookNotes(around: Surroundings | undefined, operation: OperationKind): readonly string[] {
+export function hookNotes(
+  around: Surroundings | undefined,
+  operation: OperationKind,
+  brought: BroughtHooks,
+): readonly string[] {
   if (around === undefined) return [];
-  const { before = [], after = [] } = listsOf(around, operation);
+  const lists = listsOf(around, operation);
+  const before = [...lists.before ?? [], ...brought.before ?? []];
+  const after = [...brought.after ?? [], ...lists.after ?? []];
   const note = (phase: string, hooks: readonly Hook[]) =>
     hooks.length === 0 ? [] : [`A real run runs ${hooks.map(programOf).join(", ")} ${phase} it`];
   return [...note("before", before), ...note("after", after)];

@@ -1,6 +1,7 @@
 /**
  * `index.json`: the T.A.R.S. publisher's format, extended. Typed as it is on disk; unknown fields ride along.
  */
+import type { ReleaseHooks } from "#/core/hook.ts";
 import type { JsonValue } from "#/core/json.ts";
 
 export const INDEX_SCHEMA_VERSION = 1;
@@ -33,6 +34,8 @@ export interface ReleaseEntry {
   readonly removed_artifacts?: readonly string[];
   /** Backup folders that hold the removed artifacts, oldest first. */
   readonly backups?: readonly string[];
+  /** Its record brings hooks of its own. */
+  readonly hooks?: boolean;
   readonly [unknown: string]: JsonValue | undefined;
 }
 
@@ -126,4 +129,6 @@ export interface ReleaseRecord {
   readonly published_at: string;
   readonly sha256: string;
   readonly files: readonly FileRecord[];
+  /** What the release wants to be run when it is taken away or brought back. */
+  readonly hooks?: ReleaseHooks;
 }

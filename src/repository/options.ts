@@ -1,5 +1,5 @@
 /** What a caller asks of the release operations: the library's and the commands' options alike. */
-import type { HooksByKind } from "#/core/hook.ts";
+import type { HooksByKind, ReleaseHooks } from "#/core/hook.ts";
 import type { NotifyTarget } from "#/core/notify_target.ts";
 import type { PolicySettings } from "#/policy/settings.ts";
 import type { RetentionSettings } from "#/policy/retention.ts";
@@ -35,6 +35,8 @@ export interface RepositoryOptions {
 /** What stands around an operation. */
 export interface Surroundings {
   readonly hooks: HooksByKind;
+  /** Files with public keys (PEM): a release whose record one of them signed may bring hooks of its own. @default none */
+  readonly trustedKeys?: readonly string[];
   readonly notify: readonly NotifyTarget[];
   /** Where programs run: the configuration's folder. */
   readonly folder: string;
@@ -64,6 +66,8 @@ export interface PublishOptions extends ChangeOptions {
   readonly dependsOn?: readonly string[];
   /** Further fields for the index entry. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** Programs that the release brings along; needs a signing key. */
+  readonly hooks?: ReleaseHooks;
 }
 
 export interface RollbackOptions extends ChangeOptions {

@@ -1,15 +1,21 @@
 /** `.backout/releases/<version>.json`: the immutable list of a release's files and digests. */
 import { RollbackManifestError } from "#/core/errors.ts";
+import type { ReleaseHooks } from "#/core/hook.ts";
 import { formatJson, isJsonObject } from "#/core/json.ts";
 import { artifactPathProblem } from "#/core/safe_path.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry, ReleaseRecord } from "#/repository/index_format.ts";
 import type { ObjectReader } from "#/storage/object_store.ts";
 
-const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+export const MAX_RECORD_BYTES = 256 * 1024 * 1024;
 
 export function recordKey(version: string): string {
   return `.backout/releases/${version}.json`;
+}
+
+/** Where the signature of a release's record is; only records with hooks have one. */
+export function recordSignatureKey(version: string): string {
+  return `.backout/release-signatures/${version}.json`;
 }
 
 /** Digest of a release: of the sorted lines `<sha256>  <path>`. */
@@ -18,8 +24,14 @@ export function releaseDigest(files: readonly FileRecord[]): string {
   return sha256Hex(lines.join(""));
 }
 
-export function makeRecord(version: string, at: string, files: readonly FileRecord[]): ReleaseRecord {
-  return { format: 1, version, published_at: at, sha256: releaseDigest(files), files };
+export function makeRecord(
+  version: string,
+  at: string,
+  files: readonly FileRecord[],
+  hooks?: ReleaseHooks,
+): ReleaseRecord {
+  const record = { format: 1, version, published_at: at, sha256: releaseDigest(files), files } as const;
+  return hooks === undefined ? record : { ...record, hooks };
 }
 
 export function encodeRecord(record: ReleaseRecord): Uint8Array {

@@ -75,6 +75,7 @@ Deno.test("the JSON Schema names all keys and forbids others", async () => {
     "audit",
     "notify",
     "hooks",
+    "trusted_keys",
     "metrics_file",
   ]);
   assert.deepEqual(Object.keys(schema.properties.audit?.properties ?? {}), ["sign", "signing_key"]);
