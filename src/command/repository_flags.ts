@@ -44,6 +44,9 @@ export const repositoryFlags: readonly OptionSpec[] = [
   },
 ];
 
+/** As `storage.jobs` of the configuration. */
+const MOST_JOBS = 256;
+
 /**
  * How to work with object storage: flags before configuration.
  * @throws {UsageError}
@@ -54,7 +57,7 @@ export function storageOptions(
 ): Pick<RepositoryOptions, "jobs" | "leaseMs" | "allowUnsafeStorage"> {
   const jobs = textOption(options, "jobs");
   return defined({
-    jobs: jobs === undefined ? configured?.jobs : parseCount(jobs, "--jobs"),
+    jobs: jobs === undefined ? configured?.jobs : parseCount(jobs, "--jobs", MOST_JOBS),
     leaseMs: configured?.lease_ms,
     allowUnsafeStorage: flagOption(options, "allowUnsafeStorage") || configured?.allow_unsafe,
   });

@@ -27,11 +27,14 @@ export function parseSize(text: string, option: string): number {
   throw new UsageError(`Cannot use ${quoteShort(text)} for ${option}: it is not a size`, { hint: SIZE_HINT });
 }
 
-/** @throws {UsageError} when `text` is not a whole number from 1 on */
-export function parseCount(text: string, option: string): number {
+/** @throws {UsageError} when `text` is not a whole number from 1 on, or is more than `most` */
+export function parseCount(text: string, option: string, most = Infinity): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (count >= 1) return count;
-  throw new UsageError(`Cannot use ${quoteShort(text)} for ${option}: it is not a whole number from 1 on`);
+  if (count >= 1 && count <= most) return count;
+  const range = most === Infinity ? "on" : `to ${most}`;
+  throw new UsageError(
+    `Cannot use ${quoteShort(text)} for ${option}: it is not a whole number from 1 ${range}`,
+  );
 }
 
 /** The text of an option, undefined when it was not given. */

@@ -45,3 +45,17 @@ export class Pacer {
     throwIfStopped(this.#signal);
   }
 }
+
+/** Resolves after `ms`, or as soon as the signal aborts. Leaves no timer behind. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
+}

@@ -1,4 +1,5 @@
 /** What notifications need of the world, so that tests can bring their own. */
+import { pause } from "#/core/pace.ts";
 
 export interface NotifyTools {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
@@ -35,19 +36,6 @@ function mayConnect(url: URL): boolean {
   } catch {
     return Deno.permissions.querySync({ name: "net" }).state === "granted";
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }
 
 /** A signal that aborts after a time. Dispose it when the work is over. */

@@ -10,6 +10,35 @@ export type LockIdentity = Pick<
   "host" | "machine_id" | "boot_id" | "pid_namespace" | "pid" | "process_start"
 >;
 
+/** What can be said of a lock that names nobody. @param since RFC 3339, empty where unknown */
+export function unknownHolder(since: string): LockHolder {
+  return {
+    id: "",
+    operation: "an operation that left no readable lock",
+    by: "unknown",
+    host: "unknown",
+    machine_id: "",
+    boot_id: "",
+    pid_namespace: "",
+    pid: 0,
+    process_start: "",
+    advisory: false,
+    since,
+    reason: "",
+  };
+}
+
+const HOLDER_TEXTS: readonly (keyof LockHolder)[] = [
+  ...["id", "operation", "by", "host", "machine_id", "boot_id"] as const,
+  ...["pid_namespace", "process_start", "since", "reason"] as const,
+];
+
+/** True for a document that names a holder whole. */
+export function isHolder(value: Readonly<Record<string, unknown>>): boolean {
+  return HOLDER_TEXTS.every((name) => typeof value[name] === "string") && typeof value.pid === "number" &&
+    typeof value.advisory === "boolean";
+}
+
 /** This process. */
 export function readIdentity(): LockIdentity {
   return {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { InterruptedError, LockedError, UnfinishedOperationError } from "#/core/errors.ts";
 import { LOCK_KEY } from "#/storage/lease/record.ts";
 import type { LockHolder } from "#/storage/lock.ts";
-import { pause } from "#/storage/bucket/resilient/retry.ts";
+import { pause } from "#/core/pace.ts";
 import { testRequiring } from "../support/require.ts";
 import { type FaultAction, PASS } from "../support/servers/fault_proxy.ts";
 import { isForLock, LEASE_MS, LONG_MS, recordAt, request, until, workerOn } from "./lease_support.ts";

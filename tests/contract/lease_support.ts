@@ -6,7 +6,7 @@ import { type LeaseRecord, LOCK_KEY } from "#/storage/lease/record.ts";
 import type { LockRequest } from "#/storage/lock.ts";
 import { readIdentity } from "#/storage/lock_identity.ts";
 import { ResilientBucket } from "#/storage/bucket/resilient/bucket.ts";
-import { pause } from "#/storage/bucket/resilient/retry.ts";
+import { pause } from "#/core/pace.ts";
 import type { ProxiedRequest } from "../support/servers/fault_proxy.ts";
 import { textAt } from "./resilient_support.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { InterruptedError, LockedError, UnfinishedOperationError } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
 import { formatRecord, type LeaseRecord, LOCK_KEY } from "#/storage/lease/record.ts";
-import { pause } from "#/storage/bucket/resilient/retry.ts";
+import { pause } from "#/core/pace.ts";
 import { testRequiring } from "../support/require.ts";
 import {
   DEAD,

@@ -1,6 +1,7 @@
 /** When a request is tried again, with a clock and a chance of the test's own. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { pause } from "#/core/pace.ts";
 import { BucketError, type BucketFailure } from "#/storage/bucket/bucket_error.ts";
 import { Deadline, withDeadline } from "#/storage/bucket/resilient/deadline.ts";
 import { compareKeys } from "#/storage/bucket/resilient/list.ts";
@@ -8,7 +9,6 @@ import { removeAll } from "#/storage/bucket/resilient/remove.ts";
 import {
   Attempts,
   backoffMs,
-  pause,
   retry,
   RETRY_LIMITS,
   type RetryTools,

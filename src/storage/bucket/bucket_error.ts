@@ -28,6 +28,29 @@ export type BucketFailure =
   | "too_large"
   | "other";
 
+/** What an HTTP status says where the service's own word says nothing. */
+export function failureOfStatus(status: number): BucketFailure {
+  switch (status) {
+    case 401:
+    case 403:
+      return "denied";
+    case 405:
+    case 501:
+      return "unsupported";
+    case 408:
+      return "timeout";
+    case 409:
+      return "server";
+    case 412:
+      return "precondition";
+    case 413:
+      return "too_large";
+    case 429:
+      return "throttled";
+  }
+  return status >= 500 ? "server" : "other";
+}
+
 /** What a driver found out about a failed request. */
 export interface FailureFacts {
   readonly failure: BucketFailure;

@@ -11,7 +11,7 @@
  */
 import { LockedError } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
-import { throwIfStopped } from "#/core/pace.ts";
+import { pause, throwIfStopped } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
 import { attempt, lookAt } from "#/core/system_error.ts";
 import { AdvisoryProbe, holdNew } from "./advisory_lock.ts";
@@ -242,16 +242,4 @@ interface Prepared {
 
 function isUnsupported(code: string | undefined): boolean {
   return code === "EPERM" || code === "ENOTSUP" || code === "EOPNOTSUPP" || code === "ENOSYS";
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
 }

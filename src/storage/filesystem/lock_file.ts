@@ -4,7 +4,7 @@ import { lookAt } from "#/core/system_error.ts";
 import { type AdvisoryProbe, isLocalFilesystem } from "./advisory_lock.ts";
 import { readWhole } from "./read.ts";
 import type { HolderState, LockHolder } from "#/storage/lock.ts";
-import { type LockIdentity, processStart } from "#/storage/lock_identity.ts";
+import { isHolder, type LockIdentity, processStart, unknownHolder } from "#/storage/lock_identity.ts";
 
 const MAX_LOCK_BYTES = 1 << 20;
 /** A lock file without content that is older than this is not just being written, in milliseconds. */
@@ -88,39 +88,13 @@ function openLockFile(path: string): Deno.FsFile | undefined {
 
 /** The holder, or what can be said of a lock file that names none. */
 export function shown(seen: Seen): LockHolder {
-  return seen.holder ?? {
-    id: "",
-    operation: "an operation that left no readable lock",
-    by: "unknown",
-    host: "unknown",
-    machine_id: "",
-    boot_id: "",
-    pid_namespace: "",
-    pid: 0,
-    process_start: "",
-    advisory: false,
-    since: seen.info.mtime?.toISOString() ?? "",
-    reason: "",
-  };
+  return seen.holder ?? unknownHolder(seen.info.mtime?.toISOString() ?? "");
 }
 
 function parseHolder(text: string): LockHolder | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (!isJsonObject(value)) return undefined;
-    const texts = [
-      "id",
-      "operation",
-      "by",
-      "host",
-      "machine_id",
-      "boot_id",
-      "pid_namespace",
-      "process_start",
-    ];
-    const complete = [...texts, "since", "reason"].every((name) => typeof value[name] === "string");
-    if (!complete || typeof value.pid !== "number" || typeof value.advisory !== "boolean") return undefined;
-    return value as unknown as LockHolder;
+    return isJsonObject(value) && isHolder(value) ? value as unknown as LockHolder : undefined;
   } catch {
     return undefined;
   }

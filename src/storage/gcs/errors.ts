@@ -1,5 +1,5 @@
 /** What went wrong with a request to Google Cloud Storage, from replies and from what was thrown. No secret gets through here. */
-import { BucketError, type BucketFailure } from "#/storage/bucket/bucket_error.ts";
+import { BucketError, type BucketFailure, failureOfStatus } from "#/storage/bucket/bucket_error.ts";
 
 /** The request that failed. */
 export interface GcsAttempt {
@@ -87,25 +87,7 @@ function failureOfRefusal({ status, reason, message = "", clockOffMs = 0 }: Refu
   }
   const named = reason === undefined ? undefined : BY_REASON[reason];
   if (named !== undefined && reason !== "required") return named;
-  switch (status) {
-    case 403:
-      return "denied";
-    case 405:
-    case 501:
-      return "unsupported";
-    case 408:
-      return "timeout";
-    case 409:
-    case 410:
-      return "server";
-    case 412:
-      return "precondition";
-    case 413:
-      return "too_large";
-    case 429:
-      return "throttled";
-  }
-  return status >= 500 ? "server" : "other";
+  return status === 410 ? "server" : failureOfStatus(status);
 }
 
 /** The failure of a request that was not answered, or whose body broke off. A BucketError stays what it is. */

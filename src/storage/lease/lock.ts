@@ -6,7 +6,7 @@
  * the holder always stops first.
  */
 import { LockedError } from "#/core/errors.ts";
-import { throwIfStopped } from "#/core/pace.ts";
+import { pause, throwIfStopped } from "#/core/pace.ts";
 import type { Bucket, WriteCondition } from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 import { Lease } from "./lease.ts";
@@ -24,7 +24,6 @@ import {
 import type { HeldLock, HolderState, LockHolder, LockRequest, ScopeLock } from "#/storage/lock.ts";
 import { type LockIdentity, readIdentity } from "#/storage/lock_identity.ts";
 import { describeHolder, lockedError } from "#/storage/lock_messages.ts";
-import { pause } from "#/storage/bucket/resilient/retry.ts";
 
 export interface LeaseLockOptions {
   /** How long the lock is ours after each renewal, in milliseconds. */

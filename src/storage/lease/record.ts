@@ -3,6 +3,7 @@ import { formatJson, isJsonObject } from "#/core/json.ts";
 import type { Bucket, BucketObject } from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 import type { HolderState, LockHolder } from "#/storage/lock.ts";
+import { isHolder, unknownHolder } from "#/storage/lock_identity.ts";
 
 export const LOCK_KEY = ".backout/lock";
 
@@ -118,20 +119,7 @@ function parseRecord(text: string): LeaseRecord | undefined {
 function unreadable(text: string, object: BucketObject): LockHolder {
   const value = parseObject(text);
   if (value !== undefined && isHolder(value)) return value as unknown as LockHolder;
-  return {
-    id: "",
-    operation: "an operation that left no readable lock",
-    by: "unknown",
-    host: "unknown",
-    machine_id: "",
-    boot_id: "",
-    pid_namespace: "",
-    pid: 0,
-    process_start: "",
-    advisory: false,
-    since: object.modified,
-    reason: "",
-  };
+  return unknownHolder(object.modified);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
@@ -141,14 +129,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-const HOLDER_TEXTS: readonly (keyof LockHolder)[] = [
-  ...["id", "operation", "by", "host", "machine_id", "boot_id"] as const,
-  ...["pid_namespace", "process_start", "since", "reason"] as const,
-];
-
-function isHolder(value: Record<string, unknown>): boolean {
-  return HOLDER_TEXTS.every((name) => typeof value[name] === "string") && typeof value.pid === "number" &&
-    typeof value.advisory === "boolean";
 }

@@ -17,6 +17,7 @@ import {
   type WriteCondition,
 } from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
+import { contentTypeOf } from "#/storage/content_type.ts";
 import type { S3Location, S3Options } from "./open.ts";
 import { type ConditionHeaders, Conditions } from "./condition.ts";
 import { type Copied, S3Copier } from "./copy.ts";
@@ -210,10 +211,4 @@ class S3Bucket implements Bucket {
     const { location, endpoint } = this.#session;
     throw new BucketError({ failure: "precondition", action, location, endpoint });
   }
-}
-
-/** What a browser should make of our own files; everything else is bytes unless the caller knows better. */
-function contentTypeOf(key: string): string {
-  if (key.endsWith(".json")) return "application/json";
-  return key.endsWith(".md") ? "text/markdown" : "application/octet-stream";
 }

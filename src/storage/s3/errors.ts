@@ -1,5 +1,5 @@
 /** What went wrong with a request to S3, from what the SDK throws. No secret gets through here. */
-import { BucketError, type BucketFailure } from "#/storage/bucket/bucket_error.ts";
+import { BucketError, type BucketFailure, failureOfStatus } from "#/storage/bucket/bucket_error.ts";
 
 /** The request that failed. */
 export interface S3Attempt {
@@ -133,34 +133,14 @@ function failureOf(
   if (known !== undefined) return known;
   if (code === "TimeoutError") return "timeout";
   if (code === "AbortError") return "aborted";
-  if (status !== undefined && (status < 200 || status >= 300)) return failureOfStatus(status);
+  if (status !== undefined && (status < 200 || status >= 300)) return failureOfS3Status(status);
   return BROKEN.test(`${error.message} ${error.code} ${causeText(error)}`) ? "network" : unnamed;
 }
 
-function failureOfStatus(status: number): BucketFailure {
+function failureOfS3Status(status: number): BucketFailure {
   if (status >= 300 && status < 400) return "wrong_region";
-  switch (status) {
-    case 401:
-    case 403:
-      return "denied";
-    case 405:
-    case 501:
-      return "unsupported";
-    case 408:
-      return "timeout";
-    case 409:
-      return "server";
-    case 412:
-      return "precondition";
-    case 413:
-      return "too_large";
-    case 429:
-    case 503:
-      return "throttled";
-    case 507:
-      return "other"; // full: trying again does not help
-  }
-  return status >= 500 ? "server" : "other";
+  if (status === 503) return "throttled";
+  return status === 507 ? "other" : failureOfStatus(status); // 507, full: trying again does not help
 }
 
 function isTimeout(reason: unknown): boolean {

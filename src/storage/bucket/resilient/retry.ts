@@ -1,5 +1,6 @@
 /** When a request to object storage is tried again, and after what pause. */
 import type { JsonObject } from "#/core/json.ts";
+import { pause } from "#/core/pace.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 
 export const RETRY_LIMITS = {
@@ -117,18 +118,4 @@ export function withAttempts<T>(error: T, attempts: number): T {
     Object.assign(error, { context });
   }
   return error;
-}
-
-/** Resolves after `ms`, or as soon as the signal aborts. Leaves no timer behind. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
 }
