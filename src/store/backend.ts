@@ -1,3 +1,6 @@
+import type { Bucket } from "#/storage/bucket/bucket.ts";
+import type { Lease } from "#/storage/lease/lease.ts";
+
 /**
  * Where a snapshot store's files lie: a folder, or a prefix of a bucket. Names are slash-separated, made by the store
  * itself (`packs/ab/abcdef….pack`), never by a user. Files are immutable but for `replace`.
@@ -30,4 +33,18 @@ export interface StoreBackend extends AsyncDisposable {
   localPath(name: string): string | undefined;
   /** No error for what is not there. */
   remove(names: readonly string[]): Promise<void>;
+  /** Where the lock's objects are kept, on object storage; in a folder it is a file at `localPath`. */
+  readonly lockPlace?: StoreLockPlace;
+}
+
+/** What the lock of a store in a bucket needs. */
+export interface StoreLockPlace {
+  /** With retries, not limited by the lease. */
+  readonly bucket: Bucket;
+  /** What is held: it limits all changes of the backend. */
+  readonly lease: Lease;
+  /** How long a holder may be silent, in milliseconds. */
+  readonly leaseMs: number;
+  /** How long one request may be under way, in milliseconds. */
+  readonly requestMs: number;
 }

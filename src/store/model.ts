@@ -23,9 +23,9 @@ export interface SavedTarget {
   readonly undo: UndoClass;
   /** The target's configuration as it was written down: environment references unexpanded, passwords removed. */
   readonly config: JsonObject;
-  /** The seed's word for how it was taken: `git_commit`, `configuration_files`, `filesystem_backup`, … */
+  /** How it was taken, by its established name: `git_commit`, `configuration_files`, `filesystem_backup`, … */
   readonly method: string;
-  /** Facts for people and scripts (the seed's `metadata`): commit_hash, branch, server version, … Never a secret. */
+  /** Facts for people and scripts (`metadata` of the plugin's answers): commit_hash, branch, server version, … Never a secret. */
   readonly metadata: JsonObject;
   /** The target's own description of what it stored; only its driver reads it. Refers to content by `ContentRef`. */
   readonly state: JsonObject;
