@@ -82,7 +82,7 @@ export type RestoreContext = PlanContext;
 
 /** What a restore did. */
 export interface Restored {
-  /** The seed's word: `git_reset`, `configuration_restore`, … */
+  /** Its established name: `git_reset`, `configuration_restore`, … */
   readonly method: string;
   readonly changed: number;
   readonly removed: number;
@@ -102,12 +102,12 @@ export interface TargetDriver<Config = unknown> {
   readonly summary: string;
   /** The keys of its own in `backout.yaml` (besides type, after, timeout). Strict: unknown keys are errors. */
   readonly schema: z.ZodType<Config>;
-  /** The seed's spellings that mean the same are mapped in the schema. */
-  readonly undo: (config: Config) => UndoClass;
+  /** Other spellings that mean the same are mapped in the schema. */
+  undo(config: Config): UndoClass;
   /** Programs that it runs, each with the Debian package that has it: for `doctor` and for permissions. */
-  readonly programs: (config: Config) => readonly { readonly program: string; readonly package: string }[];
+  programs(config: Config): readonly { readonly program: string; readonly package: string }[];
   /** Hosts or sockets it talks to beyond programs it runs. @default false */
-  readonly needsNetwork?: (config: Config) => boolean;
+  needsNetwork?(config: Config): boolean;
   /**
    * Stores what the target looks like.
    * @throws {RollbackVersionNotFoundError} 40: it does not exist
