@@ -56,7 +56,7 @@ export interface CheckDriver<Config = unknown> {
   readonly needsNetwork?: boolean;
   readonly programs?: readonly string[];
   /** What it looks at, for the name: `http://localhost/health`. */
-  readonly subject: (config: Config) => string;
+  subject(config: Config): string;
   /** One try. Throws only what is not an answer (a wrong configuration); an unreachable service is a failed check. */
   run(config: Config, context: CheckContext): Promise<CheckSight>;
 }

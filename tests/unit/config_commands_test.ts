@@ -75,6 +75,10 @@ Deno.test("the JSON Schema names all keys and forbids others", async () => {
     "audit",
     "notify",
     "hooks",
+    "store",
+    "snapshots",
+    "targets",
+    "checks",
     "metrics_file",
   ]);
   assert.deepEqual(Object.keys(schema.properties.audit?.properties ?? {}), ["sign", "signing_key"]);
