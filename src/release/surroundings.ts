@@ -7,23 +7,29 @@ import { type SpoolPlace, spoolPlace } from "#/notify/spool_place.ts";
 import { realTools } from "#/notify/tools.ts";
 import { type HookFacts, type HookTools, runAfterHooks, runBeforeHooks } from "#/operation/hook.ts";
 import { lastLines } from "#/operation/hook_output.ts";
-import type { Recovery } from "#/operation/recover.ts";
 import type { Scope } from "#/release/scope.ts";
 import type { RepositoryOptions, Surroundings } from "#/repository/options.ts";
 import type { OperationKind, OperationReport } from "#/report/model.ts";
 import type { HeldLock } from "#/storage/lock.ts";
+
+/** What hooks are told of an operation that was recovered. */
+interface RecoveredVersions {
+  readonly journal: { readonly report: Pick<OperationReport, "versions"> } | undefined;
+}
 
 /** The hooks of one operation. */
 export class OperationHooks {
   readonly #scope: Scope;
   readonly #around: Surroundings | undefined;
   readonly #id: string;
-  #hasBegun = false;
+  #hasBegun: boolean;
 
-  constructor(scope: Scope, around: Surroundings | undefined, id: string) {
+  /** @param hasBegun true for an operation whose hooks before it ran in a process that is gone */
+  constructor(scope: Scope, around: Surroundings | undefined, id: string, hasBegun = false) {
     this.#scope = scope;
     this.#around = around;
     this.#id = id;
+    this.#hasBegun = hasBegun;
   }
 
   /**
@@ -62,7 +68,7 @@ export async function afterRecovery(
   around: Surroundings | undefined,
   id: string,
   { takenFrom }: Pick<HeldLock, "takenFrom">,
-  recoveries: readonly Recovery[],
+  recoveries: readonly RecoveredVersions[],
 ): Promise<readonly string[]> {
   if (around === undefined || (recoveries.length === 0 && takenFrom === undefined)) return [];
   const versions = recoveries.flatMap(({ journal }) => journal?.report.versions ?? []);

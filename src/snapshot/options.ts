@@ -1,25 +1,15 @@
 /** What the operations on snapshots are asked: options of a workspace, and of each operation. */
 import type { PolicySettings } from "#/policy/settings.ts";
-import type { RetentionSettings } from "#/policy/retention.ts";
+import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
 import type { Surroundings } from "#/repository/options.ts";
 import type { OperationEvent, PolicyMode } from "#/report/model.ts";
 import type { SnapshotOrigin } from "#/store/model.ts";
-import type { TargetSpec } from "#/target/target.ts";
+import type { StoreOptions } from "#/store/options.ts";
+import type { SnapshotStore } from "#/store/store.ts";
+import type { TargetDriver, TargetSpec } from "#/target/target.ts";
 import type { CheckSpec } from "#/verify/check.ts";
 
-/** How the snapshot store is reached and opened. */
-export interface StoreOptions {
-  /** A folder (absolute), `s3://…` or `gs://…`. */
-  readonly location: string;
-  /** A folder that is written where the location cannot be reached, until `store sync`. */
-  readonly fallback?: string;
-  /** Encryption by reference; undefined: not encrypted. */
-  readonly encryption?: { readonly keyFile: string } | { readonly passphraseEnv: string } | {
-    readonly passphraseFile: string;
-  };
-  /** Level of zstd. @default 1 */
-  readonly level?: number;
-}
+export type { StoreOptions } from "#/store/options.ts";
 
 /** Where targets live and how they are worked on. */
 export interface WorkspaceOptions {
@@ -44,6 +34,12 @@ export interface WorkspaceOptions {
   /** For each target that says nothing of its own. */
   readonly timeoutMs?: number;
   readonly signingKeyFile?: string;
+  /** The configuration's file, for the process that takes an unconfirmed restore back. @default what is found in the folder */
+  readonly configFile?: string;
+  /** Kinds of targets of the caller's own, by type. */
+  readonly drivers?: Readonly<Record<string, TargetDriver>>;
+  /** Opens the store. @default the one at `store.location` */
+  readonly openStore?: () => Promise<SnapshotStore>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: OperationEvent) => void;
 }
@@ -59,7 +55,7 @@ export interface CreateOptions extends WorkspaceOptions {
   readonly origin?: SnapshotOrigin;
   readonly labels?: Readonly<Record<string, string>>;
   /** Limits that apply as soon as a new point is made. */
-  readonly retention?: RetentionSettings;
+  readonly retention?: SnapshotRetentionSettings;
 }
 
 export interface RestoreSnapshotOptions extends WorkspaceOptions {
