@@ -18,6 +18,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const cwd = Deno.cwd();
   if (!needsNetwork({ argv, env, cwd })) await Deno.permissions.revoke({ name: "net" });
   if (!needsPrograms({ argv, env, cwd })) await Deno.permissions.revoke({ name: "run" });
+  const { needsForeignFunctions } = await import("#/command/ffi.ts");
+  if (!needsForeignFunctions({ argv })) await Deno.permissions.revoke({ name: "ffi" });
 
   const stderr = createStream(Deno.stderr);
   const signal = listenForSignals(stderr);
@@ -26,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stderr,
     stdinIsTerminal: Deno.stdin.isTerminal(),
     readLine,
+    stdinLines,
     env,
     cwd,
     signal,
@@ -97,6 +100,25 @@ async function readLine(signal: AbortSignal): Promise<string | undefined> {
     text += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
   return text.slice(0, text.indexOf("\n"));
+}
+
+/** Lines as they come, so that a program that asks one thing after the other is answered one by one. */
+async function* stdinLines(signal: AbortSignal): AsyncGenerator<string> {
+  const stopped = new Promise<null>((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
+  const buffer = new Uint8Array(64 * 1024);
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const count = await Promise.race([Deno.stdin.read(buffer), stopped]);
+    if (count === null) break;
+    const lines = (rest + decoder.decode(buffer.subarray(0, count), { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== "" && !signal.aborted) yield rest;
 }
 
 function readEnv(name: string): string | undefined {

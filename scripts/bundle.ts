@@ -2,16 +2,23 @@
 import { join } from "node:path";
 import { run } from "./child.ts";
 
+/** The threads' programs, by their names in the bundle. `compile.ts` includes them. */
+export const WORKERS: Readonly<Record<string, string>> = {
+  "digest_worker.js": "src/core/digest_worker.ts",
+  "store_worker.js": "src/store/store_worker.ts",
+};
+
 /**
- * Bundles the entries (one file per dynamic import, so that a run loads only what it needs) and the hash worker into `folder`.
+ * Bundles the entries (one file per dynamic import, so that a run loads only what it needs) and the workers into `folder`.
  * @returns false when bundling failed; the reason was printed
  */
 export function bundleProgram(root: string, entries: readonly string[], folder: string): boolean {
   Deno.mkdirSync(folder, { recursive: true });
   const common = [Deno.execPath(), "bundle", "--quiet", "--platform", "deno"];
   if (!run([...common, "--code-splitting", "--outdir", folder, ...entries], root)) return false;
-  const worker = join(folder, "digest_worker.js");
-  if (!run([...common, "-o", worker, "src/core/digest_worker.ts"], root)) return false;
+  for (const [name, source] of Object.entries(WORKERS)) {
+    if (!run([...common, "-o", join(folder, name), source], root)) return false;
+  }
   for (const name of bundleFiles(folder)) allowRequire(join(folder, name));
   nameExports(folder);
   return true;

@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bundleFiles, bundleProgram } from "./bundle.ts";
+import { bundleFiles, bundleProgram, WORKERS } from "./bundle.ts";
 import { output } from "./child.ts";
 import { PERMISSIONS } from "./permissions.ts";
 
@@ -73,7 +73,7 @@ function main(): number {
   return 0;
 }
 
-/** Writes main.js, its chunks and digest_worker.js into `dist/bundle`. */
+/** Writes main.js, its chunks and the workers into `dist/bundle`. */
 function bundle(): boolean {
   removeIfThere(bundleFolder);
   if (!bundleProgram(root, ["main.ts"], bundleFolder)) return false;
@@ -117,7 +117,7 @@ function compile(target: string | undefined, file: string): number {
   const command = [
     ...(compiler.length > 0 ? compiler : [Deno.execPath()]),
     ...["compile", "--quiet", "--no-config", "--no-check", V8_FLAGS, ...PERMISSIONS],
-    ...["--include", join(bundleFolder, "digest_worker.js")],
+    ...Object.keys(WORKERS).flatMap((name) => ["--include", join(bundleFolder, name)]),
     ...(target === undefined ? [] : ["--target", target]),
     ...["--output", file, join(bundleFolder, "main.js")],
   ];

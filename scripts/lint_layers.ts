@@ -10,12 +10,15 @@ const COMMAND_IMPORTS: readonly string[] = ["core", "config", "report", "mod"];
 const BELOW: Readonly<Record<string, readonly string[]>> = layers([
   ["core"],
   ["policy"],
-  ["config", "storage"],
+  ["storage"],
   ["store", "step"],
   ["repository", "target", "component"],
   ["operation"],
   ["verify", "audit", "notify", "report"],
+  ["config"],
   ["release"],
+  ["snapshot"],
+  ["plugin"],
   ["mod"],
   ["command"],
 ]);

@@ -10,11 +10,13 @@ const ENVIRONMENT = [
   ..."AWS_*,GOOGLE_*,GCLOUD_PROJECT,STORAGE_EMULATOR_HOST,CLOUDSDK_*,APPDATA".split(","),
   ..."GCE_METADATA_HOST,GCE_METADATA_IP,METADATA_SERVER_DETECTION,DETECT_GCP_RETRIES".split(","),
   ..."HTTP_PROXY,HTTPS_PROXY,NO_PROXY,http_proxy,https_proxy,no_proxy".split(","),
+  // Where databases and infrastructure are, and as whom to speak to them: what their own tools look for.
+  ..."DATABASE_URL,PG*,MYSQL_*,MARIADB_*,REDIS_*,TF_*,DBUS_SESSION_BUS_ADDRESS".split(","),
 ];
 
 /**
- * Flags of `deno compile` and `deno run`. The network is there for storage that needs it, programs for hooks; the
- * executable gives either up at its start where it does not need it.
+ * Flags of `deno compile` and `deno run`. The network is there for storage that needs it, programs for hooks,
+ * foreign functions for targets; the executable gives each up at its start where it does not need it.
  */
 export const PERMISSIONS: readonly string[] = [
   "--no-prompt",
@@ -25,4 +27,5 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-sys=hostname,uid,gid,userInfo,username,homedir,statfs,osRelease,osUptime,cpus,networkInterfaces",
   "--allow-net",
   "--allow-run",
+  "--allow-ffi",
 ];

@@ -45,16 +45,25 @@ export function metricsOutput(file: MetricsFile | undefined): readonly OutputPat
 export async function writeMetrics(
   file: MetricsFile | undefined,
   options: RepositoryOptions,
+  context: CommandContext,
 ): Promise<readonly string[]> {
   if (file === undefined) return [];
   const { signal: _stopped, onEvent: _silent, ...quiet } = options;
   try {
-    const { repositoryMetrics } = await import("#/mod.ts");
-    writeOutputFile(file.path, await repositoryMetrics(quiet));
+    const { repositoryMetrics } = await import("#/mod/release.ts");
+    writeOutputFile(file.path, await repositoryMetrics(quiet) + await workspacePart(file, context));
     return [];
   } catch (error) {
     return [`Cannot write ${file.flag} ${file.path}: ${messageOf(error)}`];
   }
+}
+
+/** The file of the configuration has the numbers of all that it names; the file of a flag those that were asked for. */
+async function workspacePart(file: MetricsFile, context: CommandContext): Promise<string> {
+  const targets = (await lazyConfig(context)())?.targets;
+  if (file.flag !== "metrics_file" || targets === undefined) return "";
+  const { configuredWorkspaceMetrics } = await import("./workspace_metrics.ts");
+  return await configuredWorkspaceMetrics(context);
 }
 
 /**
@@ -81,7 +90,7 @@ export async function finishReport(
   options: RepositoryOptions,
   context: CommandContext,
 ): Promise<OperationReport> {
-  const counted = withWarnings(report, await writeMetrics(metrics, options));
+  const counted = withWarnings(report, await writeMetrics(metrics, options, context));
   return withWarnings(counted, writeStepSummary(counted, context));
 }
 

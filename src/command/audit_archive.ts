@@ -29,7 +29,7 @@ export const command: Command = {
     { command: "backout audit archive --keep 1000 -r /srv/releases", note: "from cron" },
   ],
   run: async (args, context) => {
-    const { archiveAudit } = await import("#/mod.ts");
+    const { archiveAudit } = await import("#/mod/release.ts");
     const number = textOption(args.options, "keep");
     const file = textOption(args.options, "out");
     const asked = defined({

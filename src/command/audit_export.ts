@@ -49,14 +49,14 @@ export const command: Command = {
 };
 
 async function toStandardOutput(args: ParsedArguments, context: CommandContext): Promise<ExitCode> {
-  const { exportAudit } = await import("#/mod.ts");
+  const { exportAudit } = await import("#/mod/release.ts");
   const options = await exportOptions(args, context);
   await exportAudit({ ...options, onLine: (line) => context.printer.out(line) });
   return ExitCode.done;
 }
 
 async function toFile(args: ParsedArguments, context: CommandContext, out: string): Promise<ExitCode> {
-  const { exportAudit } = await import("#/mod.ts");
+  const { exportAudit } = await import("#/mod/release.ts");
   const options = await exportOptions(args, context);
   const path = resolve(context.cwd, out);
   checkOutputPaths([{ flag: "--out", path, kind: "file" }], options.repository);

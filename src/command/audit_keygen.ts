@@ -25,7 +25,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { generateKey } = await import("#/mod.ts");
+    const { generateKey } = await import("#/mod/release.ts");
     const out = resolve(context.cwd, textOption(args.options, "out") ?? "");
     const type = textOption(args.options, "type") as typeof TYPES[number] | undefined;
     checkOutputPaths([{ flag: "--out", path: out, kind: "file" }]);

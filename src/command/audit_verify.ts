@@ -4,6 +4,7 @@ import type { AuditVerifyResult } from "#/repository/views.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { integrityCode, runReading } from "./read.ts";
 import { repositoryFlags } from "./repository_flags.ts";
+import { scopeOptions } from "./workspace.ts";
 import { problemLines } from "./view_text.ts";
 import { listOption } from "./values.ts";
 
@@ -30,9 +31,10 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { verifyAudit } = await import("#/mod.ts");
+    const { verifyAudit } = await import("#/mod/release.ts");
     const publicKeyFile = listOption(args.options, "publicKey").map((file) => resolve(context.cwd, file));
     return await runReading(args, context, {
+      options: scopeOptions,
       read: (options) => verifyAudit({ ...options, publicKeyFile }),
       text: (view) => textOf(view, context),
       exitCode: (view) => integrityCode(view.problems),

@@ -14,7 +14,7 @@ export const command: Command = {
     { command: "backout backup delete v1.0.2 -r /srv/releases --yes", note: "from a script" },
   ],
   run: async (args, context) => {
-    const { deleteBackup } = await import("#/mod.ts");
+    const { deleteBackup } = await import("#/mod/release.ts");
     const [backup = ""] = args.positionals;
     return await runChange(args, context, {
       destructive: "Deleting a backup for good",

@@ -24,7 +24,7 @@ export const command: Command = {
     { command: "backout backup drill v1.0.2 -r /srv/releases", note: "before you need it" },
   ],
   run: async (args, context) => {
-    const { drillBackup } = await import("#/mod.ts");
+    const { drillBackup } = await import("#/mod/release.ts");
     const [backup = ""] = args.positionals;
     const folder = textOption(args.options, "scratch");
     const scratch = folder === undefined ? undefined : resolve(context.cwd, folder);

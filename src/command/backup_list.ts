@@ -12,7 +12,7 @@ export const command: Command = {
     { command: "backout backup list -r /srv/releases --json", note: "for scripts" },
   ],
   run: async (args, context) => {
-    const { listBackups } = await import("#/mod.ts");
+    const { listBackups } = await import("#/mod/release.ts");
     return await runReading(args, context, { read: listBackups, text: (view) => textOf(view, context) });
   },
 };

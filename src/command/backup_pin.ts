@@ -13,7 +13,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { pinBackup } = await import("#/mod.ts");
+    const { pinBackup } = await import("#/mod/release.ts");
     const [backup = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => pinBackup({ ...options, backup }) });
   },

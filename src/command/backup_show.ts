@@ -16,7 +16,7 @@ export const command: Command = {
     { command: "backout backup show v1.0.2 -r /srv/releases --json", note: "with its whole manifest" },
   ],
   run: async (args, context) => {
-    const { showBackup } = await import("#/mod.ts");
+    const { showBackup } = await import("#/mod/release.ts");
     const [backup = ""] = args.positionals;
     return await runReading(args, context, {
       read: (options) => showBackup({ ...options, backup }),

@@ -10,7 +10,7 @@ export const command: Command = {
     { command: "backout backup unpin v1.0.2 -r /srv/releases", note: "it may be deleted again" },
   ],
   run: async (args, context) => {
-    const { unpinBackup } = await import("#/mod.ts");
+    const { unpinBackup } = await import("#/mod/release.ts");
     const [backup = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => unpinBackup({ ...options, backup }) });
   },

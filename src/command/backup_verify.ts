@@ -20,7 +20,7 @@ export const command: Command = {
     { command: "backout backup verify v1.0.2 --read-data -r /srv/releases", note: "one backup, every byte" },
   ],
   run: async (args, context) => {
-    const { verifyBackups } = await import("#/mod.ts");
+    const { verifyBackups } = await import("#/mod/release.ts");
     const [backup] = args.positionals;
     const readData = flagOption(args.options, "readData");
     return await runReading(args, context, {

@@ -145,5 +145,10 @@ function textOf(report: OperationReport, context: CommandContext): string {
 function commandWithoutDryRun(argv: readonly string[]): string {
   const end = argv.indexOf("--");
   const kept = argv.filter((word, i) => word !== "--dry-run" || (end >= 0 && i > end));
-  return quoteCommand(["backout", ...kept]);
+  return quoteCommand(["backout", ...kept.map(withoutPassword)]);
+}
+
+/** What is printed is kept in logs: an address goes there without its password. */
+function withoutPassword(word: string): string {
+  return word.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s/?#@:]*:)\S+(?=@)/gi, "$1***");
 }

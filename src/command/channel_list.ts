@@ -14,7 +14,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { listReleases } = await import("#/mod.ts");
+    const { listReleases } = await import("#/mod/release.ts");
     return await runReading(args, context, {
       read: async (options) => channelsOf(await listReleases(options)),
       text: (view) => textOf(view, context),

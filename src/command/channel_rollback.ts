@@ -14,7 +14,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { rollbackChannel } = await import("#/mod.ts");
+    const { rollbackChannel } = await import("#/mod/release.ts");
     const [channel = ""] = args.positionals;
     return await runChange(args, context, {
       operate: (options) => rollbackChannel({ ...options, channel }),

@@ -15,7 +15,7 @@ export const command: Command = {
     { command: "backout channel set stable v1.0.2 -r /srv/releases", note: "stable names v1.0.2" },
   ],
   run: async (args, context) => {
-    const { setChannel } = await import("#/mod.ts");
+    const { setChannel } = await import("#/mod/release.ts");
     const [channel = "", version = ""] = args.positionals;
     return await runChange(args, context, {
       operate: (options) => setChannel({ ...options, channel, version }),

@@ -19,6 +19,8 @@ export interface CommandContext {
   readonly stdinIsTerminal: boolean;
   /** Asks on the terminal (standard error, answer from standard input); false where there is none. */
   readonly confirm: (question: string) => Promise<boolean>;
+  /** Standard input, a line at a time, until its end or until `signal` aborts. */
+  readonly stdinLines: () => AsyncIterable<string>;
   readonly globals: GlobalOptions;
 }
 

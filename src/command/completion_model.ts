@@ -2,7 +2,7 @@
 import type { OptionSpec } from "./command.ts";
 import { globalOptions } from "./globals.ts";
 import { spellings } from "./locate.ts";
-import { entriesOf, groups, registry } from "./registry.ts";
+import { entriesOf, groups, shownEntries } from "./registry.ts";
 import { repositoryFlags } from "./repository_flags.ts";
 
 /** What completes a value: a list of words, or names of the file system. */
@@ -27,7 +27,7 @@ export interface Place {
 /** All places: the start, each group, each command. */
 export async function completionPlaces(): Promise<readonly Place[]> {
   const globals = flagsOf([...repositoryFlags, ...globalOptions]);
-  const commands = await Promise.all(registry.map(async (entry): Promise<Place> => {
+  const commands = await Promise.all(shownEntries.map(async (entry): Promise<Place> => {
     const { command } = await entry.load();
     const choices = (command.arguments ?? []).flatMap((argument) => argument.choices ?? []);
     return {
@@ -41,7 +41,7 @@ export async function completionPlaces(): Promise<readonly Place[]> {
     const words = entriesOf(group.name).map((entry) => [entry.path[1]!, entry.summary] as const);
     return { path: group.name, words, flags: fallback?.flags ?? globals };
   });
-  const singles = registry.filter((entry) => entry.path.length === 1);
+  const singles = shownEntries.filter((entry) => entry.path.length === 1);
   const start: Place = {
     path: "",
     words: [

@@ -107,7 +107,8 @@ async function locatedOptions(
   });
 }
 
-function surroundings(context: CommandContext, config: Config | undefined): Surroundings {
+/** What stands around an operation: hooks and receivers of the configuration. */
+export function surroundings(context: CommandContext, config: Config | undefined): Surroundings {
   return {
     hooks: config?.hooks ?? {},
     trustedKeys: config?.trusted_keys ?? [],
@@ -143,14 +144,16 @@ export async function changeOptions(
   });
 }
 
-function assertForceHasReason(options: OptionValues): void {
+/** @throws {UsageError} */
+export function assertForceHasReason(options: OptionValues): void {
   if (!flagOption(options, "force") || (textOption(options, "reason") ?? "").trim() !== "") return;
   throw new UsageError("--force needs --reason: who reads the history wants to know why", {
     hint: "Add --reason 'TEXT'.",
   });
 }
 
-function signingKey(
+/** The key that signs the audit entry, undefined where nothing is signed. @throws {UsageError} */
+export function signingKey(
   options: OptionValues,
   context: CommandContext,
   config: Config | undefined,

@@ -1,12 +1,14 @@
 /** Help pages: the overview, a group, one command. */
 import { VERSION } from "#/core/version.ts";
 import { commandUsage } from "./parse.ts";
-import { entriesOf, findEntry, findGroup, groups, registry } from "./registry.ts";
+import { entriesOf, findEntry, findGroup, groups, shownEntries } from "./registry.ts";
 import type { RegistryEntry } from "./registry.ts";
 
 const OVERVIEW_EXAMPLES: readonly (readonly [string, string])[] = [
   ["backout release rollback v1.0.2 -r /srv/releases --reason 'broken login'", "take a bad version out"],
   ["backout release restore v1.0.2 -r /srv/releases", "put it back from its backup"],
+  ["backout snapshot create 'before v2.0'", "keep what a server's files, git and databases look like"],
+  ["backout snapshot restore latest --dry-run", "see what going back to it would change"],
   ["backout status -r /srv/releases", "see where the repository stands"],
 ];
 
@@ -44,9 +46,9 @@ function groupHelp(name: string, summary: string): string {
 }
 
 function overview(): string {
-  const width = Math.max(...registry.map((entry) => entry.path.join(" ").length));
+  const width = Math.max(...shownEntries.map((entry) => entry.path.join(" ").length));
   const sections = new Map<string, RegistryEntry[]>();
-  for (const entry of registry) {
+  for (const entry of shownEntries) {
     const title = entry.section ?? groups.find((group) => group.name === entry.path[0])!.summary;
     sections.set(title, [...sections.get(title) ?? [], entry]);
   }

@@ -3,6 +3,7 @@ import type { HistoryEntry } from "#/repository/views.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { runReading } from "./read.ts";
 import { repositoryFlags } from "./repository_flags.ts";
+import { scopeOptions } from "./workspace.ts";
 import { defined, parseCount, textOption } from "./values.ts";
 
 export const command: Command = {
@@ -18,10 +19,11 @@ export const command: Command = {
     { command: "backout history list -r /srv/releases --json", note: "for scripts" },
   ],
   run: async (args, context) => {
-    const { listHistory } = await import("#/mod.ts");
+    const { listHistory } = await import("#/mod/release.ts");
     const text = textOption(args.options, "limit");
     const limit = text === undefined ? undefined : parseCount(text, "--limit");
     return await runReading(args, context, {
+      options: scopeOptions,
       read: (options) => listHistory({ ...options, ...defined({ limit }) }),
       text: (view) => textOf(view, context),
     });

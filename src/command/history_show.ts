@@ -2,6 +2,7 @@ import { formatJson } from "#/core/json.ts";
 import type { Command } from "./command.ts";
 import { runReading } from "./read.ts";
 import { repositoryFlags } from "./repository_flags.ts";
+import { scopeOptions } from "./workspace.ts";
 
 export const command: Command = {
   summary: "Show one operation",
@@ -15,9 +16,10 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { showHistory } = await import("#/mod.ts");
+    const { showHistory } = await import("#/mod/release.ts");
     const [id = ""] = args.positionals;
     return await runReading(args, context, {
+      options: scopeOptions,
       read: (options) => showHistory({ ...options, id }),
       text: formatJson,
     });

@@ -9,7 +9,7 @@ export const command: Command = {
   options: repositoryFlags,
   examples: [{ command: "backout hold list -r /srv/releases", note: "who stopped publishes, and why" }],
   run: async (args, context) => {
-    const { listHolds } = await import("#/mod.ts");
+    const { listHolds } = await import("#/mod/release.ts");
     return await runReading(args, context, { read: listHolds, text: (view) => textOf(view, context) });
   },
 };

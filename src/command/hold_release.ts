@@ -10,7 +10,7 @@ export const command: Command = {
     { command: "backout hold release incident-42 -r /srv/releases", note: "publishes go on" },
   ],
   run: async (args, context) => {
-    const { releaseHold } = await import("#/mod.ts");
+    const { releaseHold } = await import("#/mod/release.ts");
     const [hold = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => releaseHold({ ...options, hold }) });
   },

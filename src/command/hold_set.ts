@@ -14,7 +14,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { setHold } = await import("#/mod.ts");
+    const { setHold } = await import("#/mod/release.ts");
     const [hold = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => setHold({ ...options, hold }) });
   },

@@ -14,6 +14,8 @@ export interface ProcessIo {
   readonly stdinIsTerminal: boolean;
   /** One line from standard input, undefined at its end or when `signal` aborts. */
   readonly readLine: (signal: AbortSignal) => Promise<string | undefined>;
+  /** Standard input, a line at a time, until its end or until `signal` aborts. @default by `readLine` */
+  readonly stdinLines?: (signal: AbortSignal) => AsyncIterable<string>;
   /** The value of an environment variable, undefined when it is not set or may not be read. */
   readonly env: (name: string) => string | undefined;
   readonly cwd: string;

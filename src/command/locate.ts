@@ -3,7 +3,7 @@ import { UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
 import type { OptionSpec } from "./command.ts";
 import { globalOptions } from "./globals.ts";
-import { entriesOf, findEntry, findGroup, groups, registry } from "./registry.ts";
+import { entriesOf, findEntry, findGroup, groups, shownEntries } from "./registry.ts";
 import type { RegistryEntry } from "./registry.ts";
 import { repositoryFlags } from "./repository_flags.ts";
 import { nearest } from "#/core/nearest.ts";
@@ -81,7 +81,7 @@ function unknownCommand(
   const known = asked === second ? entriesOf(first).map((entry) => entry.path[1]!) : topWords();
   const group = asked === second ? `${first} ` : "";
   const near = nearest(asked, known);
-  const elsewhere = registry.filter((entry) => entry.path.length > 1 && entry.path[1] === asked);
+  const elsewhere = shownEntries.filter((entry) => entry.path.length > 1 && entry.path[1] === asked);
   const whole = near !== undefined && findEntry([near, rest[0] ?? ""]) !== undefined ? ` ${rest[0]}` : "";
   const suggestions = near !== undefined
     ? [`backout ${group}${near}${whole}`]
@@ -95,7 +95,7 @@ function unknownCommand(
 }
 
 function topWords(): string[] {
-  const single = registry.filter((entry) => entry.path.length === 1).map((entry) => entry.path[0]!);
+  const single = shownEntries.filter((entry) => entry.path.length === 1).map((entry) => entry.path[0]!);
   return [...groups.map((group) => group.name), ...single, "help"];
 }
 

@@ -17,7 +17,7 @@ export const command: Command = {
     { command: "backout notify flush -r /srv/releases --dry-run", note: "how many wait?" },
   ],
   run: async (args, context) => {
-    const { flushNotifications } = await import("#/mod.ts");
+    const { flushNotifications } = await import("#/mod/release.ts");
     const options = await repositoryOptions(args.options, context);
     const { dryRun } = context.globals;
     const view = await flushNotifications({ ...options, dryRun });

@@ -37,7 +37,7 @@ export const command: Command = {
   ],
   run: async (args, context) => {
     const { options } = args;
-    const { checkPolicy } = await import("#/mod.ts");
+    const { checkPolicy } = await import("#/mod/release.ts");
     const change = await changeOptions(options, context, () => {});
     const view = await checkPolicy({
       ...change,

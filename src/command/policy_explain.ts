@@ -18,7 +18,7 @@ export const command: Command = {
     { command: "backout policy explain freeze-window", note: "one of them" },
   ],
   run: async (args, context) => {
-    const { explainPolicy } = await import("#/mod.ts");
+    const { explainPolicy } = await import("#/mod/release.ts");
     const config = await lazyConfig(context)();
     const all = await explainPolicy(config?.policy);
     const [id] = args.positionals;

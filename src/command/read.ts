@@ -10,6 +10,8 @@ export interface Reading<View> {
   readonly read: (options: RepositoryOptions) => Promise<View>;
   /** The view for people. */
   readonly text: (view: View) => string;
+  /** Where it reads. @default the repository */
+  readonly options?: typeof repositoryOptions;
   /** What the exit code says about it. @default 0 */
   readonly exitCode?: (view: View) => ExitCode;
 }
@@ -20,7 +22,7 @@ export async function runReading<View>(
   context: CommandContext,
   reading: Reading<View>,
 ): Promise<ExitCode> {
-  const options = await repositoryOptions(args.options, context);
+  const options = await (reading.options ?? repositoryOptions)(args.options, context);
   const view = await reading.read(options);
   const place = placeFlags(args, context, options);
   printView(view, (shown) => withPlace(reading.text(shown), place), context);
@@ -38,7 +40,7 @@ async function noteUnfinished(
   context: CommandContext,
   place: string,
 ): Promise<void> {
-  const { unfinishedNote } = await import("#/mod.ts");
+  const { unfinishedNote } = await import("#/mod/release.ts");
   const note = await unfinishedNote(options);
   if (note !== undefined) context.printer.line(context.printer.style.yellow(withPlace(note, place)));
 }

@@ -1,5 +1,6 @@
-/** All commands. Adding one is a file and a line here. */
+/** All commands. Adding one is a file and a line here (or in `registry_snapshot.ts`). */
 import type { Command } from "./command.ts";
+import { snapshotEntries, workspaceEntries } from "./registry_snapshot.ts";
 
 export interface RegistryEntry {
   /** The words after `backout`. */
@@ -7,6 +8,8 @@ export interface RegistryEntry {
   readonly summary: string;
   /** Heading in the overview, for a command without a group. */
   readonly section?: string;
+  /** Started by backout itself: not shown to people. */
+  readonly hidden?: true;
   readonly load: () => Promise<{ readonly command: Command }>;
 }
 
@@ -21,6 +24,8 @@ export const groups: readonly CommandGroup[] = [
   { name: "release", summary: "Publish, roll back and restore releases" },
   { name: "channel", summary: "Names that point at a version" },
   { name: "backup", summary: "What rollbacks keep" },
+  { name: "snapshot", summary: "Rollback points of files, git, databases and more" },
+  { name: "check", summary: "What is tested after a restore" },
   { name: "retention", summary: "How long backups and history are kept" },
   { name: "hold", summary: "Stopping publishes and channel moves", fallback: "list" },
   { name: "history", summary: "What was done, by whom and why", fallback: "list" },
@@ -111,6 +116,7 @@ export const registry: readonly RegistryEntry[] = [
     load: () => import("./backup_pin.ts"),
   },
   { path: ["backup", "unpin"], summary: "Take a pin away", load: () => import("./backup_unpin.ts") },
+  ...snapshotEntries,
   {
     path: ["retention", "plan"],
     summary: "Show which backups the rules keep, and why",
@@ -170,27 +176,28 @@ export const registry: readonly RegistryEntry[] = [
     summary: "Send the messages that wait for a receiver",
     load: () => import("./notify_flush.ts"),
   },
+  ...workspaceEntries,
   {
     path: ["recover"],
-    section: "The repository",
+    section: "The repository and the workspace",
     summary: "Finish or take back an interrupted operation",
     load: () => import("./recover.ts"),
   },
   {
     path: ["unlock"],
-    section: "The repository",
+    section: "The repository and the workspace",
     summary: "Remove the lock of a dead operation",
     load: () => import("./unlock.ts"),
   },
   {
     path: ["status"],
-    section: "The repository",
+    section: "The repository and the workspace",
     summary: "Show the repository at a glance",
     load: () => import("./status.ts"),
   },
   {
     path: ["doctor"],
-    section: "The repository",
+    section: "The repository and the workspace",
     summary: "Check repository, store, lock, journal and permissions",
     load: () => import("./doctor.ts"),
   },
@@ -219,6 +226,9 @@ export const registry: readonly RegistryEntry[] = [
   },
 ];
 
+/** The commands for people. */
+export const shownEntries: readonly RegistryEntry[] = registry.filter((entry) => entry.hidden !== true);
+
 /** The entry whose words are exactly `path`. */
 export function findEntry(path: readonly string[]): RegistryEntry | undefined {
   return registry.find((entry) => entry.path.join(" ") === path.join(" "));
@@ -231,5 +241,5 @@ export function findGroup(name: string): CommandGroup | undefined {
 
 /** The commands of a group, in the registry's order. */
 export function entriesOf(group: string): readonly RegistryEntry[] {
-  return registry.filter((entry) => entry.path.length > 1 && entry.path[0] === group);
+  return shownEntries.filter((entry) => entry.path.length > 1 && entry.path[0] === group);
 }

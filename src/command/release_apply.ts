@@ -38,7 +38,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { applyPlan } = await import("#/mod.ts");
+    const { applyPlan } = await import("#/mod/release.ts");
     const [file = ""] = args.positionals;
     const plan = readPlan(resolve(context.cwd, file));
     const folder = (name: string): string | undefined => {

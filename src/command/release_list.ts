@@ -13,7 +13,7 @@ export const command: Command = {
     { command: "backout release list -r /srv/releases --json", note: "for scripts" },
   ],
   run: async (args, context) => {
-    const { listReleases } = await import("#/mod.ts");
+    const { listReleases } = await import("#/mod/release.ts");
     return await runReading(args, context, { read: listReleases, text: (view) => textOf(view, context) });
   },
 };

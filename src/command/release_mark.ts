@@ -21,7 +21,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { markRelease } = await import("#/mod.ts");
+    const { markRelease } = await import("#/mod/release.ts");
     const [version = "", verdict] = args.positionals;
     const mark = { version, verdict: verdict === "good" ? "good" : "bad" } as const;
     return await runChange(args, context, { operate: (options) => markRelease({ ...options, ...mark }) });

@@ -57,7 +57,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { publishRelease } = await import("#/mod.ts");
+    const { publishRelease } = await import("#/mod/release.ts");
     const [version = "", directory = ""] = args.positionals;
     const metadata = textOption(args.options, "metadata");
     const hooks = textOption(args.options, "hooks");

@@ -40,7 +40,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { restoreRelease } = await import("#/mod.ts");
+    const { restoreRelease } = await import("#/mod/release.ts");
     const [target] = args.positionals;
     const { options: values } = args;
     assertTarget(target, values);

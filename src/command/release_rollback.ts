@@ -101,7 +101,7 @@ export const command: Command = {
     const rollback = rollbackOf(args, context.cwd);
     const out = textOption(args.options, "out");
     if (out !== undefined) return await savePlan(args, context, rollback, resolve(context.cwd, out));
-    const { rollbackRelease } = await import("#/mod.ts");
+    const { rollbackRelease } = await import("#/mod/release.ts");
     return await runChange(args, context, {
       ...destructiveText(rollback),
       operate: (options) => rollbackRelease({ ...options, ...rollback }),

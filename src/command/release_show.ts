@@ -19,7 +19,7 @@ export const command: Command = {
     { command: "backout release show v1.0.2 -r /srv/releases -v", note: "with all its files" },
   ],
   run: async (args, context) => {
-    const { showRelease } = await import("#/mod.ts");
+    const { showRelease } = await import("#/mod/release.ts");
     const [version = ""] = args.positionals;
     return await runReading(args, context, {
       read: (options) => showRelease({ ...options, version }),

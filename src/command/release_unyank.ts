@@ -14,7 +14,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { unyankRelease } = await import("#/mod.ts");
+    const { unyankRelease } = await import("#/mod/release.ts");
     const [version = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => unyankRelease({ ...options, version }) });
   },

@@ -17,7 +17,7 @@ export const command: Command = {
     { command: "backout release verify v1.0.2 -r /srv/releases", note: "one version" },
   ],
   run: async (args, context) => {
-    const { verifyReleases } = await import("#/mod.ts");
+    const { verifyReleases } = await import("#/mod/release.ts");
     const [version] = args.positionals;
     return await runReading(args, context, {
       read: (options) => verifyReleases({ ...options, ...defined({ version }) }),

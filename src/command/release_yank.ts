@@ -15,7 +15,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { yankRelease } = await import("#/mod.ts");
+    const { yankRelease } = await import("#/mod/release.ts");
     const [version = ""] = args.positionals;
     return await runChange(args, context, { operate: (options) => yankRelease({ ...options, version }) });
   },

@@ -18,7 +18,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { applyRetention } = await import("#/mod.ts");
+    const { applyRetention } = await import("#/mod/release.ts");
     const rules = await retentionRules(args.options, context);
     return await runChange(args, context, {
       destructive: "Deleting backups for good",

@@ -18,7 +18,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { planRetention } = await import("#/mod.ts");
+    const { planRetention } = await import("#/mod/release.ts");
     const rules = await retentionRules(args.options, context);
     return await runReading(args, context, {
       read: (options) => planRetention({ ...options, rules }),

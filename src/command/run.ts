@@ -115,8 +115,13 @@ async function createContext(
       signal.throwIfAborted();
       return /^\s*y(es)?\s*$/i.test(answer ?? "");
     },
+    stdinLines: () => io.stdinLines?.(signal) ?? linesBy(io, signal),
     globals,
   };
+}
+
+async function* linesBy(io: ProcessIo, signal: AbortSignal): AsyncGenerator<string> {
+  for (let line = await io.readLine(signal); line !== undefined; line = await io.readLine(signal)) yield line;
 }
 
 function assertStreams(globals: GlobalOptions): void {
@@ -142,12 +147,19 @@ async function answerFailure(
   const error = stopped(thrown, signal) ?? thrown;
   const { errorToJson, renderError } = await import("#/report/error_text.ts");
   const { ansiStyle, plainStyle } = await import("#/report/style.ts");
-  const verbose = argv.includes("-v") || argv.includes("--verbose");
-  const color = io.stderr.isTerminal && !argv.includes("--no-color") && (io.env("NO_COLOR") ?? "") === "" &&
+  const own = ownWords(argv);
+  const verbose = own.includes("-v") || own.includes("--verbose");
+  const color = io.stderr.isTerminal && !own.includes("--no-color") && (io.env("NO_COLOR") ?? "") === "" &&
     io.env("TERM") !== "dumb";
   if (asksForJson(argv)) io.stdout.write(formatJson(errorToJson(error, editHint)));
   io.stderr.write(renderError(error, color ? ansiStyle : plainStyle, { verbose, editHint }));
   return error instanceof RollbackError ? error.code : ExitCode.rollback;
+}
+
+/** Without the words of the command that `guard` runs. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  return end < 0 ? argv : argv.slice(0, end);
 }
 
 /** Lets the commands in a hint name the repository as this command line did. */

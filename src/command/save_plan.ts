@@ -19,7 +19,7 @@ export async function savePlan(
   rollback: Omit<RollbackOptions, "repository">,
   path: string,
 ): Promise<ExitCode> {
-  const { planRollback } = await import("#/mod.ts");
+  const { planRollback } = await import("#/mod/release.ts");
   const files = reportFiles(args.options, context.cwd);
   using watch = startLazily(context);
   const options = await changeOptions(args.options, context, (event) => watch.onEvent(event));

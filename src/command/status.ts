@@ -1,36 +1,66 @@
+import { ExitCode } from "#/core/errors.ts";
 import { count, formatBytes } from "#/report/mod.ts";
 import type { StatusView } from "#/repository/views.ts";
 import { flaggedMetricsFile, metricsOutput, writeMetrics } from "./aftermath.ts";
-import type { Command } from "./command.ts";
-import { metricsFlag } from "./context.ts";
-import { runReading } from "./read.ts";
+import type { Command, CommandContext, ParsedArguments } from "./command.ts";
+import { metricsFlag, repositoryOptions } from "./context.ts";
+import { printView, runReading } from "./read.ts";
 import { checkOutputPaths } from "./report_files.ts";
 import { repositoryFlags } from "./repository_flags.ts";
+import { workspaceText } from "./status_workspace.ts";
+import { placesOf, workspaceFlags, workspaceOptions } from "./workspace.ts";
+import { writeWorkspaceMetrics } from "./workspace_metrics.ts";
 import { describeLock, factLines, timeAndAge } from "./view_text.ts";
 
 export const command: Command = {
   summary: "Show the repository at a glance",
-  options: [...repositoryFlags, metricsFlag],
+  description:
+    "Show the repository at a glance, and the workspace of the configuration: how often snapshots are taken and " +
+    "restored, how it went, and what they take up.",
+  options: [...repositoryFlags, ...workspaceFlags, metricsFlag],
   examples: [
     { command: "backout status -r /srv/releases", note: "releases, channels, backups, lock, last operation" },
-    { command: "backout status -r /srv/releases --json", note: "for monitoring" },
+    { command: "backout status --json", note: "all that the nearest backout.yaml names, for monitoring" },
   ],
   run: async (args, context) => {
-    const { repositoryStatus } = await import("#/mod.ts");
+    const places = await placesOf(args.options, context);
+    if (!places.workspace) return await showRepository(args, context);
+    const { repositoryStatus } = await import("#/mod/release.ts");
+    const { workspaceStatus } = await import("#/mod/snapshot.ts");
+    const options = await workspaceOptions(args.options, context);
     const metrics = flaggedMetricsFile(args.options, context);
-    return await runReading(args, context, {
-      read: async (options) => {
-        checkOutputPaths(metricsOutput(metrics), options.repository);
-        const view = await repositoryStatus(options);
-        for (const warning of await writeMetrics(metrics, options)) {
-          context.printer.error(context.printer.style.yellow(`Warning: ${warning}`));
-        }
-        return view;
-      },
-      text: textOf,
-    });
+    checkOutputPaths(metricsOutput(metrics), options.folder);
+    const repository = places.repository
+      ? await repositoryStatus(await repositoryOptions(args.options, context))
+      : undefined;
+    const workspace = await workspaceStatus(options);
+    warn(await writeWorkspaceMetrics(metrics, options, context), context);
+    printView(
+      { ...repository, workspace },
+      () => `${repository === undefined ? "" : `${textOf(repository)}\n`}${workspaceText(workspace)}`,
+      context,
+    );
+    return ExitCode.done;
   },
 };
+
+async function showRepository(args: ParsedArguments, context: CommandContext): Promise<ExitCode> {
+  const { repositoryStatus } = await import("#/mod/release.ts");
+  const metrics = flaggedMetricsFile(args.options, context);
+  return await runReading(args, context, {
+    read: async (options) => {
+      checkOutputPaths(metricsOutput(metrics), options.repository);
+      const view = await repositoryStatus(options);
+      warn(await writeMetrics(metrics, options, context), context);
+      return view;
+    },
+    text: textOf,
+  });
+}
+
+function warn(warnings: readonly string[], { printer }: CommandContext): void {
+  for (const warning of warnings) printer.error(printer.style.yellow(`Warning: ${warning}`));
+}
 
 const UNKNOWN = "unknown: this user may not read backout's own folders; run it as the repository's owner";
 

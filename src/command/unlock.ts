@@ -2,10 +2,10 @@ import { ExitCode } from "#/core/errors.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
 import { askOrRefuse, assertCanAsk } from "./change.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { repositoryOptions } from "./context.ts";
 import { printView } from "./read.ts";
 import { repositoryFlags } from "./repository_flags.ts";
 import { flagOption } from "./values.ts";
+import { scopeOptions } from "./workspace.ts";
 import { describeLock } from "./view_text.ts";
 
 export const command: Command = {
@@ -25,8 +25,8 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { unlockRepository } = await import("#/mod.ts");
-    const options = await repositoryOptions(args.options, context);
+    const { unlockRepository } = await import("#/mod/release.ts");
+    const options = await scopeOptions(args.options, context);
     const force = flagOption(args.options, "force");
     if (context.globals.dryRun) return await showOnly(options, context);
     if (force) await askWithHolder(options, context);
@@ -39,7 +39,7 @@ export const command: Command = {
 };
 
 async function showOnly(options: RepositoryOptions, context: CommandContext): Promise<ExitCode> {
-  const { repositoryStatus } = await import("#/mod.ts");
+  const { repositoryStatus } = await import("#/mod/release.ts");
   const { lock } = await repositoryStatus(options);
   const text = lock === null
     ? "There is no lock.\n"
@@ -51,7 +51,7 @@ async function showOnly(options: RepositoryOptions, context: CommandContext): Pr
 async function askWithHolder(options: RepositoryOptions, context: CommandContext): Promise<void> {
   assertCanAsk(context, "Removing a lock by force");
   if (context.globals.yes) return;
-  const { repositoryStatus } = await import("#/mod.ts");
+  const { repositoryStatus } = await import("#/mod/release.ts");
   const { lock } = await repositoryStatus(options);
   if (lock === null) return;
   context.printer.error(`The lock is held by ${describeLock(lock, new Date())}.`);

@@ -33,7 +33,7 @@ export async function checkConfigFile(
 
 /** What `${NAME}` may have filled in where it is a secret is not shown: paths of webhooks, arguments of programs. */
 function withoutSecrets(config: Config): Config {
-  const { notify, hooks } = config;
+  const { notify, hooks, targets, checks } = config;
   const words = ([program = "", ...rest]: readonly string[]) =>
     rest.length === 0 ? [program] : [program, "…"];
   const hidden = (list: readonly Hook[]) => list.map((it) => ({ ...it, command: words(it.command) }));
@@ -44,6 +44,8 @@ function withoutSecrets(config: Config): Config {
   return {
     ...config,
     ...(notify === undefined ? {} : { notify: notify.map(target) }),
+    ...(targets === undefined ? {} : { targets: targets.map((it) => ({ ...it, config: it.written })) }),
+    ...(checks === undefined ? {} : { checks: checks.map((it) => ({ ...it, config: {} })) }),
     ...(hooks === undefined ? {} : {
       hooks: Object.fromEntries(
         Object.entries(hooks).map(([kind, lists]) => [
@@ -57,7 +59,8 @@ function withoutSecrets(config: Config): Config {
 
 /** The JSON Schema of `backout.yaml`. */
 export async function configSchema(): Promise<Record<string, unknown>> {
-  return (await import("#/config/schema.ts")).jsonSchema();
+  const { jsonSchema } = await import("#/config/schema.ts");
+  return await jsonSchema();
 }
 
 /**
@@ -130,6 +133,20 @@ audit:
   # Sign every audit entry. Make a key with: backout audit keygen --out /etc/backout/key.pem
   sign: false
   # signing_key: /etc/backout/key.pem
+
+# What \`backout snapshot create\` takes a rollback point of, and what is tested after a restore.
+# targets:
+#   app: {type: git_commit, repo_path: /app/source}
+#   config: {type: configuration, config_files: [/etc/app/config.yml]}
+#   data: {type: file_system, paths: [/var/lib/app/data], exclude: ["**/*.tmp"]}
+#   db: {type: database, connection_string: "\${DATABASE_URL}", after: [config], timeout: 10m}
+# checks:
+#   - {type: health_check, url: "http://localhost:8080/health", retries: 5}
+#   - {type: service_status, services: [nginx], required: false}
+# store: .backout/store     # or s3://bucket/prefix, gs://bucket/prefix, or {location: …, encryption: {key_file: …}}
+# snapshots:
+#   retention: {keep_last: 20, keep_daily: 7, safety: {keep_last: 5}}
+#   timeout: 30m
 
 # Who is told how an operation ended, and which programs run around it.
 # notify:

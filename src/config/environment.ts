@@ -19,17 +19,38 @@ export function fillIn(document: Document, env: ReadEnv): readonly EnvironmentPr
     Scalar(key, node) {
       if (key === "key" || typeof node.value !== "string" || !node.value.includes("${")) return;
       const offset = node.range?.[0] ?? 0;
-      const filled = node.value.replace(VARIABLE, (whole, name: string) => {
-        if (whole.startsWith("$$")) return whole.slice(1);
-        const value = NAME.test(name) && whole.endsWith("}") ? readEnv(env, name) : undefined;
-        if (value !== undefined) return value;
-        problems.push({ offset, ...problemWith(whole, name) });
-        return "";
-      });
+      const filled = fillText(node.value, env, (problem) => problems.push({ offset, ...problem }));
       node.value = isWholeVariable(node) ? asPlainScalar(filled) : filled;
     },
   });
   return problems;
+}
+
+/** A text with its variables filled in; what could not be is told and left out. */
+export function fillText(
+  text: string,
+  env: ReadEnv,
+  onProblem: (problem: Omit<EnvironmentProblem, "offset">) => void,
+): string {
+  return text.replace(VARIABLE, (whole, name: string) => {
+    if (whole.startsWith("$$")) return whole.slice(1);
+    const value = NAME.test(name) && whole.endsWith("}") ? readEnv(env, name) : undefined;
+    if (value !== undefined) return value;
+    onProblem(problemWith(whole, name));
+    return "";
+  });
+}
+
+/** Every text of a value with its variables filled in. */
+export function fillValue(
+  value: unknown,
+  env: ReadEnv,
+  onProblem: (problem: Omit<EnvironmentProblem, "offset">) => void,
+): unknown {
+  if (typeof value === "string") return fillText(value, env, onProblem);
+  if (Array.isArray(value)) return value.map((it) => fillValue(it, env, onProblem));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, fillValue(it, env, onProblem)]));
 }
 
 function problemWith(whole: string, name: string): Omit<EnvironmentProblem, "offset"> {

@@ -4,7 +4,11 @@ import { messageOf, UsageError } from "#/core/errors.ts";
 import type { HooksByKind } from "#/core/hook.ts";
 import type { NotifyTarget } from "#/core/notify_target.ts";
 import type { RetentionSettings } from "#/policy/retention.ts";
+import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
 import type { PolicySettings } from "#/policy/settings.ts";
+import type { StoreOptions } from "#/store/options.ts";
+import type { TargetSpec } from "#/target/target.ts";
+import type { CheckSpec } from "#/verify/check.ts";
 
 /** What `backout.yaml` says, with environment variables filled in and paths made absolute. */
 export interface Config {
@@ -25,6 +29,17 @@ export interface Config {
   readonly trusted_keys?: readonly string[];
   /** Where changing commands and `status` write their numbers for Prometheus. */
   readonly metrics_file?: string;
+  /** What rollback points are made of, in the order of the file. */
+  readonly targets?: readonly TargetSpec[];
+  /** What is tested after a restore. */
+  readonly checks?: readonly CheckSpec[];
+  /** Where rollback points are kept. */
+  readonly store?: StoreOptions;
+  readonly snapshots?: {
+    readonly retention?: SnapshotRetentionSettings;
+    /** For each target that says nothing of its own. */
+    readonly timeout_ms?: number;
+  };
 }
 
 /** Reads an environment variable; undefined where it is not set. */

@@ -14,6 +14,16 @@ const described = (schema: Readonly<Record<string, unknown>>) => z.unknown().met
 const severity = { enum: SEVERITIES };
 const text = { type: "string", minLength: 1 };
 
+const automatic = {
+  type: "object",
+  properties: {
+    when: { ...text, description: "In CEL, over `failure` and `now`." },
+    tests: { type: "array", description: "The checks of the rollback, as in `checks`." },
+  },
+  required: ["when"],
+  additionalProperties: false,
+};
+
 export const policySchema = z.strictObject({
   mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),
   rules: described({
@@ -54,6 +64,10 @@ export const policySchema = z.strictObject({
       required: ["rule", "scope", "approver", "reason", "expires"],
       additionalProperties: false,
     },
+  }),
+  automatic: described({
+    description: "When a failure is to be rolled back without asking anybody, and how that is checked.",
+    anyOf: [automatic, { type: "array", items: automatic }],
   }),
 }).describe("What may be done, and when.");
 

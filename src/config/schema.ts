@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { aroundSchemas } from "#/config/around.ts";
 import { policySchema } from "#/config/policy_schema.ts";
+import { SECRET_ENV_NAME } from "#/core/notify_target.ts";
 import { DURATION_HINT, durationMs, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
 
 const location = (description: string) => z.string().min(1).describe(description);
@@ -18,21 +19,61 @@ const size = (description: string) =>
 
 const amount = (description: string) => z.int().min(0).describe(description);
 
-const retentionSchema = z.strictObject({
-  keep_last: amount("This many of the newest backups; size limits do not go below it.").optional(),
-  keep_hourly: amount("The newest backup of each of this many hours that have any (UTC).").optional(),
+const keepRules = (what: string) => ({
+  keep_last: amount(`This many of the newest ${what}; size limits do not go below it.`).optional(),
+  keep_hourly: amount(`The newest of each of this many hours that have any (UTC).`).optional(),
   keep_daily: amount("The newest of each of this many days.").optional(),
   keep_weekly: amount("The newest of each of this many weeks, from Monday on.").optional(),
   keep_monthly: amount("The newest of each of this many months.").optional(),
   keep_yearly: amount("The newest of each of this many years.").optional(),
-  keep_within: duration("Every backup that is younger than this, e.g. 90d.").optional(),
-  max_size: size("What all backups may take together, e.g. 20GiB; the oldest go first.").optional(),
-  min_free: size("What must be free on the disk of the backups; the oldest go first.").optional(),
+  keep_within: duration("Everything that is younger than this, e.g. 90d.").optional(),
+});
+
+const sizeRules = (what: string) => ({
+  max_size: size(`What all ${what} may take together, e.g. 20GiB; the oldest go first.`).optional(),
+  min_free: size(`What must be free on the disk of the ${what}; the oldest go first.`).optional(),
+});
+
+const retentionSchema = z.strictObject({
+  ...keepRules("backups"),
+  ...sizeRules("backups"),
   history: z.strictObject({
     keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
     keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
   }).describe("How much of the history to keep; all of it where this is not set.").optional(),
 }).describe("What `backout retention apply` keeps: a backup goes when no keep rule keeps it.");
+
+const snapshotClass = (description: string) =>
+  z.strictObject(keepRules("of them")).describe(`${description} They are counted apart.`).optional();
+
+const snapshotsSchema = z.strictObject({
+  retention: z.strictObject({
+    ...keepRules("rollback points"),
+    ...sizeRules("rollback points"),
+    safety: snapshotClass("For those that restores made of the state before them."),
+    guard: snapshotClass("For those that `backout guard` made."),
+    with_volumes: snapshotClass("For those that hold the volumes of containers."),
+  }).describe("Which rollback points are kept: one goes when no keep rule keeps it.").optional(),
+  timeout: duration("How long one target may take that says nothing of its own, e.g. 30m.").optional(),
+}).describe("How rollback points are made and kept.");
+
+const storeSchema = z.union([
+  location("Where rollback points are kept: a folder (relative to this file), s3://… or gs://…."),
+  z.strictObject({
+    location: location("A folder (relative to this file), s3://… or gs://… (.backout/store).").optional(),
+    fallback: location("A folder that is written where the location cannot be reached.").optional(),
+    encryption: z.strictObject({
+      key_file: location("File with the key, relative to this file.").optional(),
+      passphrase_env: z.string().regex(SECRET_ENV_NAME, {
+        error: "must be the name of an environment variable that begins with BACKOUT_",
+      }).describe("The environment variable with the passphrase: BACKOUT_…").optional(),
+      passphrase_file: location("File with the passphrase, relative to this file.").optional(),
+    }).refine((given) => Object.values(given).filter((it) => it !== undefined).length === 1, {
+      error: "needs one of key_file, passphrase_env and passphrase_file",
+    }).describe("How the store is encrypted: one of the three; nothing is encrypted without it.").optional(),
+    level: z.int().min(1).max(19).describe("Level of the compression (1).").optional(),
+  }),
+]);
 
 export const configSchemaDefinition = z.strictObject({
   version: z.literal(1).describe("The version of this file's format."),
@@ -62,6 +103,10 @@ export const configSchemaDefinition = z.strictObject({
   trusted_keys: z.array(location("A file with public keys (PEM), relative to this file.")).describe(
     "Releases whose record one of these keys signed may bring hooks of their own.",
   ).optional(),
+  store: storeSchema.optional(),
+  snapshots: snapshotsSchema.optional(),
+  targets: z.unknown().optional(),
+  checks: z.unknown().optional(),
   metrics_file: location(
     "Where changing commands and `status` write their numbers for Prometheus, relative to this file.",
   ).optional(),
@@ -69,21 +114,14 @@ export const configSchemaDefinition = z.strictObject({
 
 export type ParsedConfig = z.output<typeof configSchemaDefinition>;
 
-/** The JSON Schema of `backout.yaml` (draft 2020-12). */
-export function jsonSchema(): Record<string, unknown> {
-  return { title: "backout.yaml", ...z.toJSONSchema(configSchemaDefinition) };
-}
-
-/** The keys that may stand at `path` in the file; empty where none can. */
-export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
-  let current: unknown = configSchemaDefinition;
-  for (const key of path) {
-    current = shapeOf(current)?.[String(key)];
-  }
-  return Object.keys(shapeOf(current) ?? {});
-}
-
-function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  if (schema instanceof z.ZodOptional) return shapeOf(schema.unwrap());
-  return schema instanceof z.ZodObject ? schema.shape : undefined;
+/** The JSON Schema of `backout.yaml` (draft 2020-12), with all kinds of targets and checks. */
+export async function jsonSchema(): Promise<Record<string, unknown>> {
+  const { properties, ...schema } = z.toJSONSchema(configSchemaDefinition, { io: "input" });
+  const { checksJsonSchema } = await import("#/config/checks.ts");
+  const { targetsJsonSchema } = await import("#/config/targets.ts");
+  return {
+    title: "backout.yaml",
+    ...schema,
+    properties: { ...properties, targets: await targetsJsonSchema(), checks: await checksJsonSchema() },
+  };
 }

@@ -130,6 +130,11 @@ export class IntegrityError extends RollbackError {
   override readonly code = ExitCode.integrity;
   override readonly kind = "integrity";
 }
+/** `guard`: the command failed, and its change was rolled back. */
+export class GuardedCommandError extends RollbackError {
+  override readonly code = ExitCode.guard;
+  override readonly kind = "guarded_command";
+}
 /** A saved plan no longer matches the world. */
 export class PlanMismatchError extends RollbackError {
   override readonly code = ExitCode.planMismatch;

@@ -17,7 +17,12 @@ export type MutatingCall =
   | "copy"
   | "chmod"
   | "chown"
-  | "utimes";
+  | "utimes"
+  | "symlink"
+  | "mknod"
+  | "setxattr"
+  | "removexattr"
+  | "syncfs";
 
 /** Called before each changing call. Throwing stands for the call's failure. */
 export type FaultHook = (call: MutatingCall, path: string) => void;
@@ -31,6 +36,14 @@ export function setFaultHook(hook: FaultHook | undefined): void {
 
 function before(call: MutatingCall, path: string): void {
   faultHook?.(call, path);
+}
+
+/** For `posix_native.ts`, which has the calls that Deno lacks. */
+export const beforeCall: FaultHook = before;
+
+export function symlink(target: string, path: string): void {
+  before("symlink", path);
+  fs.symlinkSync(target, path);
 }
 
 export function mkdir(path: string, mode?: number): void {
@@ -123,6 +136,36 @@ export function openNewFile(path: string, mode: number): Deno.FsFile {
   return Deno.openSync(path, { createNew: true, read: true, write: true, mode });
 }
 
+/** Writes at the place where an open file stands; not durable. */
+export function writeToOpenFile(file: Deno.FsFile, path: string, bytes: Uint8Array): void {
+  before("write", path);
+  let offset = 0;
+  while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
+}
+
+/** Opens a file that is there for writing at places of it (`writeAt`); a symlink is not followed. */
+export function openToFill(path: string): Deno.FsFile {
+  before("open", path);
+  if (lstat(path)?.isFile !== true) {
+    throw Object.assign(new Error(`${path} is no longer a file`), { code: "ENOENT" });
+  }
+  return Deno.openSync(path, { write: true });
+}
+
+/** Writes at a place of an open file, in bytes from its begin; not durable. */
+export function writeAt(file: Deno.FsFile, path: string, bytes: Uint8Array, at: number): void {
+  before("write", path);
+  file.seekSync(at, Deno.SeekMode.Start);
+  let offset = 0;
+  while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
+}
+
+/** Makes an open file so long; what is added is a hole. */
+export function resize(file: Deno.FsFile, path: string, size: number): void {
+  before("write", path);
+  file.truncateSync(size);
+}
+
 /** Writes into a file that is open and empty, and makes the bytes durable. */
 export function writeOpenFile(file: Deno.FsFile, path: string, bytes: Uint8Array): void {
   before("write", path);
@@ -130,6 +173,28 @@ export function writeOpenFile(file: Deno.FsFile, path: string, bytes: Uint8Array
   while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
   before("fsync", path);
   file.syncSync();
+}
+
+/**
+ * Appends to a file that exists, and makes the bytes durable. What stands at `at` and after it (a write that a crash cut
+ * short) is overwritten.
+ * @param at length of what is valid in it, in bytes
+ */
+export function appendDurably(path: string, bytes: Uint8Array, at: number): void {
+  before("open", path);
+  const file = fs.openSync(path, fs.constants.O_WRONLY | (fs.constants.O_NOFOLLOW ?? 0));
+  try {
+    before("write", path);
+    if (fs.fstatSync(file).size > at) fs.ftruncateSync(file, at);
+    let offset = 0;
+    while (offset < bytes.length) {
+      offset += fs.writeSync(file, bytes, offset, bytes.length - offset, at + offset);
+    }
+    before("fsync", path);
+    fs.fdatasyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
 }
 
 /** Writes to a device or a pipe. */

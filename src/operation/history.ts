@@ -2,6 +2,7 @@
 import { RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, type JsonObject, parseJson } from "#/core/json.ts";
 import { isOperationId, quoteShort } from "#/core/safe_path.ts";
+import type { SnapshotOutcome } from "#/report/model.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { HistoryEntry } from "#/repository/views.ts";
 import { mapLimited, READS_AT_ONCE } from "#/storage/limit.ts";
@@ -22,6 +23,8 @@ export interface HistoryRecord extends HistoryEntry {
   readonly forced: boolean;
   readonly warnings: readonly string[];
   readonly errors: readonly string[];
+  /** Of operations on rollback points, without the lists of changes. */
+  readonly snapshot?: SnapshotOutcome;
   /** The audit entry, null when none could be written. */
   readonly audit: { readonly seq: number; readonly sha256: string } | null;
 }

@@ -2,6 +2,7 @@
  * Hooks: programs of the user's own that run before and after an operation. They get a clean environment with the facts
  * of the operation in it, a time limit, and no shell.
  */
+import { cleanEnvironment } from "#/core/child_process.ts";
 import { RollbackPolicyViolationError } from "#/core/errors.ts";
 import type { Hook } from "#/core/hook.ts";
 import type { JsonObject } from "#/core/json.ts";
@@ -9,6 +10,7 @@ import { throwIfStopped } from "#/core/pace.ts";
 import { lastLines } from "./hook_output.ts";
 import { type ProcessRequest, type ProcessResult, runProcess } from "./hook_process.ts";
 
+export { cleanEnvironment };
 export type { Hook } from "#/core/hook.ts";
 export type HookRequest = ProcessRequest;
 export type HookResult = ProcessResult;
@@ -42,7 +44,6 @@ export interface HookTools {
 }
 
 export const HOOK_TIMEOUT_MS = 120_000;
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** A system refuses a variable of more than 128 KiB, and all of them together at some MiB. */
 const LONGEST_VALUE = 8_192;
 
@@ -54,17 +55,6 @@ export function runHook(request: HookRequest): Promise<HookResult> {
 /** True when the hook ran and said that all is well. */
 export function hookSucceeded(result: HookResult): boolean {
   return result.end === "exited" && result.exit_code === 0;
-}
-
-/** The environment of every child: where programs and the home are, and nothing else of ours. */
-export function cleanEnvironment(env: HookTools["env"]): Record<string, string> {
-  const clean: Record<string, string> = { PATH: env("PATH") || DEFAULT_PATH, LANG: env("LANG") || "C.UTF-8" };
-  const names = Deno.build.os === "windows" ? ["SYSTEMROOT", "USERPROFILE", "HOME"] : ["HOME"];
-  for (const name of names) {
-    const value = env(name);
-    if (value !== undefined && value !== "") clean[name] = value;
-  }
-  return clean;
 }
 
 /** The whole environment of a hook. */

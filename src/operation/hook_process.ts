@@ -2,14 +2,13 @@
  * One child with a time limit: no shell, a given environment and nothing else, its output kept, and everything that it
  * started in its process group gone when it is late.
  */
-import { Tail } from "./hook_output.ts";
+import { Tail } from "#/core/child_output.ts";
+import { endGroup, within } from "#/core/child_process.ts";
 
 /** Between the request to end (SIGTERM) and the end (SIGKILL), in milliseconds. */
 const TERM_GRACE_MS = 2_000;
 /** How long output is awaited when the child has ended but somebody holds its pipes, in milliseconds. */
 const OUTPUT_GRACE_MS = 250;
-/** A process that does not even end by SIGKILL (it hangs in the kernel) is left after this, in milliseconds. */
-const KILL_GRACE_MS = 5_000;
 
 export interface ProcessRequest {
   /** Program and arguments. The program is looked for in `env.PATH` unless it has a slash. */
@@ -131,56 +130,12 @@ async function endOf(child: Deno.ChildProcess, request: ProcessRequest): Promise
   });
   const stopped = await within(ended, request.timeoutMs, request.signal);
   if (status === undefined) {
-    signalGroup(child, "SIGTERM");
-    await within(ended, request.termGraceMs ?? TERM_GRACE_MS);
-    // Also when the child has gone: what it started may have stayed.
-    signalGroup(child, "SIGKILL");
-    await within(ended, KILL_GRACE_MS);
+    await endGroup(child, request.termGraceMs ?? TERM_GRACE_MS);
     return stopped === "aborted" ? { end: "stopped" } : { end: "timed_out", timeout_ms: request.timeoutMs };
   }
   return status.signal === null
     ? { end: "exited", exit_code: status.code }
     : { end: "signaled", signal: status.signal };
-}
-
-/** To the whole group; where there are none, or this process may not, to the child alone. */
-function signalGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  if (Deno.build.os !== "windows" && tryTo(() => Deno.kill(-child.pid, signal))) return;
-  tryTo(() => child.kill(signal));
-}
-
-/** False when it has ended already, with all that it started. */
-function tryTo(send: () => void): boolean {
-  try {
-    send();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Waits until the promise is settled, the time is over, or the signal aborts. Leaves no timer behind. */
-async function within(
-  promise: Promise<unknown>,
-  ms: number,
-  signal?: AbortSignal,
-): Promise<"ended" | "late" | "aborted"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort: (() => void) | undefined;
-  try {
-    return await Promise.race([
-      promise.then(() => "ended" as const, () => "ended" as const),
-      new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), ms)),
-      new Promise<"aborted">((resolve) => {
-        onAbort = () => resolve("aborted");
-        if (signal?.aborted === true) onAbort();
-        signal?.addEventListener("abort", onAbort);
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
-  }
 }
 
 async function settled(promises: readonly Promise<unknown>[], ms: number): Promise<void> {

@@ -20,7 +20,7 @@ import { requiredParameters, type Rule, SEVERITIES, type Severity } from "#/poli
 import type { CustomRuleSetting, PolicySettings } from "#/policy/settings.ts";
 import { readWaivers } from "#/policy/waiver.ts";
 
-const KEYS = ["mode", "rules", "custom", "waivers"];
+const KEYS = ["mode", "rules", "custom", "waivers", "automatic"];
 const CUSTOM_KEYS = ["id", "severity", "when", "message", "hint", "operations"];
 const MOST_CUSTOM_RULES = 100;
 
@@ -50,6 +50,11 @@ export async function compilePolicy(settings: unknown, at: Path = []): Promise<C
   const custom = await readCustom(own(block, "custom"), [...at, "custom"], ids, problems);
   const rules = [...builtIn, ...custom];
   const waivers = readWaivers(own(block, "waivers"), [...at, "waivers"], [...ids], problems);
+  const automatic = own(block, "automatic");
+  if (automatic !== undefined) {
+    const { readAutomatic } = await import("#/policy/automatic.ts"); // expressions load only where there are some
+    readAutomatic(automatic, [...at, "automatic"], problems);
+  }
   return { policy: { rules, waivers }, problems: problems.found };
 }
 

@@ -4,6 +4,7 @@ import type { ExpressionProblem } from "#/policy/expression_cost.ts";
 import type { Finding, PolicyFacts, Rule } from "#/policy/rule.ts";
 import type { CustomRuleSetting } from "#/policy/settings.ts";
 import { OPERATION_KINDS } from "#/policy/view.ts";
+import type { OperationKind } from "#/report/model.ts";
 
 export type MadeRule = { readonly rule: Rule } | { readonly problem: ExpressionProblem };
 
@@ -18,11 +19,22 @@ export function makeCustomRule(setting: CustomRuleSetting): MadeRule {
       purpose: `it is not so that ${setting.when.trim().replaceAll(/\s+/g, " ")}`,
       hint,
       severity: setting.severity ?? "deny",
-      operations: setting.operations ?? OPERATION_KINDS,
+      operations: setting.operations ?? meant(parsed.expression.variables),
       check: (facts) => check(parsed.expression, facts, message, setting.hint),
     },
   };
 }
+
+/** An expression about releases says nothing of rollback points, and the other way round. */
+function meant(variables: ReadonlySet<string>): readonly OperationKind[] {
+  const ofSnapshots = (kind: OperationKind) => /^(snapshot_.*|confirm|guard)$/.test(kind);
+  if (variables.has("snapshot")) return OPERATION_KINDS.filter(ofSnapshots);
+  return RELEASE_VARIABLES.some((name) => variables.has(name))
+    ? OPERATION_KINDS.filter((kind) => !ofSnapshots(kind))
+    : OPERATION_KINDS;
+}
+
+const RELEASE_VARIABLES = ["release", "labels", "plan", "repository"];
 
 /** A rule that cannot be judged is not kept: whoever wrote it meant it to stop something. */
 function check(

@@ -35,14 +35,22 @@ const USUAL_LIST = 30;
 export class ExpressionError extends Error {}
 
 export interface Expression {
+  /** Those of the view that it mentions: `plan`, `snapshot`, … */
+  readonly variables: ReadonlySet<string>;
   /** @throws {ExpressionError} when it meets something that is not there, or would take too many steps */
   readonly isTrue: (facts: PolicyFacts) => boolean;
 }
 
 export type ParsedExpression = { readonly expression: Expression } | { readonly problem: ExpressionProblem };
 
-/** Reads an expression; what is wrong with it is told with its place. */
-export function parseExpression(text: string): ParsedExpression {
+/**
+ * Reads an expression; what is wrong with it is told with its place.
+ * @param about a failure, for \`policy.automatic\`, or an operation, for rules
+ */
+export function parseExpression(
+  text: string,
+  about: "operation" | "failure" = "operation",
+): ParsedExpression {
   if (text.length > LONGEST_EXPRESSION) {
     return wrong(0, `it is longer than ${LONGEST_EXPRESSION} characters`, "Make several rules of it.");
   }
@@ -53,7 +61,8 @@ export function parseExpression(text: string): ParsedExpression {
     return { problem: described(error) };
   }
   const root = parsed.ast as Node;
-  const refused = refuseUnbounded(root) ?? hasProblem(root) ?? literalProblem(root, text);
+  const refused = refuseUnbounded(root) ?? subjectProblem(root, about) ?? hasProblem(root) ??
+    literalProblem(root, text);
   if (refused !== undefined) return { problem: refused };
   const checked = parsed.check();
   if (!checked.valid) return { problem: described(checked.error) };
@@ -74,7 +83,7 @@ export function parseExpression(text: string): ParsedExpression {
       "Loop over a shorter list, or not in a loop.",
     );
   }
-  return { expression: { isTrue: (facts) => judge(parsed, root, facts) } };
+  return { expression: { variables: variablesOf(root), isTrue: (facts) => judge(parsed, root, facts) } };
 }
 
 function judge(parsed: ParseResult, root: Node, facts: PolicyFacts): boolean {
@@ -115,6 +124,9 @@ function makeEnvironment(): Environment {
     "User",
     "Repository",
     "Plan",
+    "Target",
+    "Snapshot",
+    "Failure",
   ];
   for (const name of names) {
     const fields = Object.fromEntries(
@@ -139,6 +151,22 @@ const CEL_TYPES = {
 export function celType(type: FieldType): string {
   if (typeof type === "string") return CEL_TYPES[type];
   return "record" in type ? type.record : `list<${type.list}>`;
+}
+
+function variablesOf(node: Node): ReadonlySet<string> {
+  const own = node.op === "id" && Object.hasOwn(VARIABLES, node.args as string) ? [node.args as string] : [];
+  return new Set([...own, ...childrenOf(node).flatMap((child) => [...variablesOf(child)])]);
+}
+
+/** A rule judges an operation, which has not failed yet; `policy.automatic` judges a failure, and knows no operation. */
+function subjectProblem(root: Node, about: "operation" | "failure"): ExpressionProblem | undefined {
+  const wrong = [...variablesOf(root)].find((name) =>
+    about === "operation" ? name === "failure" : name !== "failure" && name !== "now"
+  );
+  if (wrong === undefined) return undefined;
+  return about === "operation"
+    ? { at: 0, message: "failure is not known to rules", hint: "Use it in policy.automatic." }
+    : { at: 0, message: `${wrong} is not known here`, hint: "Use failure and now." };
 }
 
 /** `has(a.b)` is true or false for any name: a misspelt one would never be noticed. */

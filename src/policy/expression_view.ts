@@ -1,9 +1,11 @@
 /** The facts as expressions see them, and how long their lists are. */
+import { NO_FAILURE } from "#/policy/failure_view.ts";
 import type { Sizes } from "#/policy/expression_cost.ts";
 import {
   type Field,
   type FieldType,
   NO_RELEASE,
+  NO_SNAPSHOT,
   type PolicyFacts,
   type RecordName,
   RECORDS,
@@ -28,7 +30,13 @@ export const CLASSES = Object.fromEntries(
 /** The facts as the library wants them: whole numbers as bigint, times as Date, records with their class. */
 export function viewOf(facts: PolicyFacts): Record<string, unknown> {
   const release = facts.plan.releases[0] ?? NO_RELEASE;
-  const values: Readonly<Record<string, unknown>> = { ...facts, release, labels: release.labels };
+  const values: Readonly<Record<string, unknown>> = {
+    ...facts,
+    release,
+    snapshot: facts.snapshot ?? NO_SNAPSHOT,
+    failure: facts.failure ?? NO_FAILURE,
+    labels: release.labels,
+  };
   return Object.fromEntries(
     Object.entries(VARIABLES).map(([name, { type }]) => [name, convert(type, values[name])]),
   );
@@ -89,12 +97,14 @@ export function sizesOf(facts: PolicyFacts): Sizes {
       for (const item of value as readonly unknown[]) visit({ record: type.list }, item, name);
     }
   };
-  const { operation, repository, plan, user } = facts;
+  const { operation, repository, plan, snapshot, failure, user } = facts;
   for (
     const [name, value] of Object.entries({
       Operation: operation,
       Repository: repository,
       Plan: plan,
+      Snapshot: snapshot ?? NO_SNAPSHOT,
+      Failure: failure ?? NO_FAILURE,
       User: user,
     })
   ) {

@@ -3,6 +3,7 @@ import { isBlock, own, type Path, type Problems, readBlock, readChoice, timeMs }
 import {
   type Field,
   type FieldType,
+  NO_SNAPSHOT,
   type PolicyFacts,
   type RecordName,
   RECORDS,
@@ -78,16 +79,18 @@ const EMPTY: { readonly [Name in RecordName]?: Block } = {
   ChannelMove: { name: "", from: "", to: "" },
   Dependent: { version: "", needs: [] },
   StuckChannel: { channel: "", candidates: [] },
+  Target: { name: "", type: "", undo: "exact", changes: 0, removes: 0, bytes: 0, uncommitted: [] },
 };
 
 /** Reads what a case gives; what follows from it and is not given itself follows. */
 export function readGiven(value: unknown, path: Path, problems: Problems): PolicyFacts {
   if (value === undefined) return ORDINARY_FACTS;
-  const known = Object.keys(VARIABLES).filter((name) => name !== "now");
+  const known = Object.keys(VARIABLES).filter((name) => name !== "now" && name !== "failure");
   const block = readBlock(value, path, known, problems) ?? {};
   const part = (name: "operation" | "repository" | "plan" | "user", record: RecordName) =>
     readRecord(own(block, name), record, ORDINARY_FACTS[name] as unknown as Block, [...path, name], problems);
   const plan = part("plan", "Plan");
+  const snapshot = own(block, "snapshot");
   const releases = readReleases(block, plan.releases as readonly ReleaseFacts[], path, problems);
   return {
     operation: part("operation", "Operation") as unknown as PolicyFacts["operation"],
@@ -97,6 +100,15 @@ export function readGiven(value: unknown, path: Path, problems: Problems): Polic
       ...followed(isBlock(block.plan) ? block.plan : {}, releases),
       releases,
     } as unknown as PolicyFacts["plan"],
+    ...(snapshot === undefined ? {} : {
+      snapshot: readRecord(
+        snapshot,
+        "Snapshot",
+        NO_SNAPSHOT as unknown as Block,
+        [...path, "snapshot"],
+        problems,
+      ) as unknown as PolicyFacts["snapshot"],
+    } as Pick<PolicyFacts, "snapshot">),
     user: part("user", "User") as unknown as PolicyFacts["user"],
     now: ORDINARY_FACTS.now,
   };

@@ -31,10 +31,20 @@ export interface WaiverSetting {
   readonly expires: string;
 }
 
+/** When a failure is to be rolled back without asking anybody. */
+export interface AutomaticSetting {
+  /** In CEL, over `failure` and `now`. */
+  readonly when: string;
+  /** The checks of such a rollback, as they are written in `checks:`. */
+  readonly tests?: readonly unknown[];
+}
+
 export interface PolicySettings {
   /** @default "strict" */
   readonly mode?: PolicyMode;
   readonly rules?: Readonly<Record<string, RuleSetting>>;
   readonly custom?: readonly CustomRuleSetting[];
   readonly waivers?: readonly WaiverSetting[];
+  /** One, or several of which the first that is true decides. */
+  readonly automatic?: AutomaticSetting | readonly AutomaticSetting[];
 }

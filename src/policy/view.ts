@@ -3,7 +3,21 @@
  * the cases of `backout policy test`.
  */
 import type { OperationKind, PolicyMode, RollbackType } from "#/report/model.ts";
+import {
+  SNAPSHOT_FIELDS,
+  type SnapshotFacts,
+  TARGET_FIELDS,
+  type TargetFacts,
+} from "#/policy/snapshot_view.ts";
+import { FAILURE_FIELDS, type FailureFacts } from "#/policy/failure_view.ts";
 import type { VersionState } from "#/repository/views.ts";
+
+export {
+  NO_SNAPSHOT,
+  type SnapshotFacts,
+  snapshotPolicyFacts,
+  type TargetFacts,
+} from "#/policy/snapshot_view.ts";
 
 export interface OperationFacts {
   readonly kind: OperationKind;
@@ -95,6 +109,10 @@ export interface PolicyFacts {
   readonly operation: OperationFacts;
   readonly repository: RepositoryFacts;
   readonly plan: PlanFacts;
+  /** Absent where the operation is on releases. */
+  readonly snapshot?: SnapshotFacts;
+  /** Only where `policy.automatic` is asked. */
+  readonly failure?: FailureFacts;
   readonly user: UserFacts;
   /** RFC 3339. */
   readonly now: string;
@@ -110,6 +128,9 @@ interface Shapes {
   readonly Dependent: DependentFacts;
   readonly StuckChannel: StuckChannelFacts;
   readonly Plan: PlanFacts;
+  readonly Snapshot: SnapshotFacts;
+  readonly Target: TargetFacts;
+  readonly Failure: FailureFacts;
   readonly User: UserFacts;
 }
 
@@ -154,6 +175,15 @@ const KINDS: Readonly<Record<Exclude<OperationKind, "recover">, true>> = {
   hold_release: true,
   audit_archive: true,
   retention: true,
+  snapshot_create: true,
+  snapshot_restore: true,
+  snapshot_delete: true,
+  snapshot_pin: true,
+  snapshot_unpin: true,
+  snapshot_mark: true,
+  snapshot_import: true,
+  confirm: true,
+  guard: true,
 };
 
 export const OPERATION_KINDS = Object.keys(KINDS) as readonly OperationKind[];
@@ -234,6 +264,9 @@ export const RECORDS: { readonly [Name in RecordName]: { readonly [Key in keyof 
     stuck_channels: list("StuckChannel", "channels that have no version to go to"),
     bad_channel_target: text("why `--channel-to` cannot be used, else empty"),
   },
+  Snapshot: SNAPSHOT_FIELDS,
+  Target: TARGET_FIELDS,
+  Failure: FAILURE_FIELDS,
   User: {
     name: text("who runs it"),
     host: text("on which machine"),
@@ -257,6 +290,8 @@ export const VARIABLES: Fields = {
   },
   repository: { type: { record: "Repository" }, about: "the repository before the operation" },
   plan: { type: { record: "Plan" }, about: "what will happen" },
+  snapshot: { type: { record: "Snapshot" }, about: "the rollback point, where the operation is on one" },
+  failure: { type: { record: "Failure" }, about: "what went wrong; only in `policy.automatic`" },
   user: { type: { record: "User" }, about: "who asks" },
   now: { type: "time", about: "when" },
   labels: { type: "texts by name", about: "`release.labels`" },

@@ -3,7 +3,7 @@ import { verifyAuditLog } from "#/audit/verify.ts";
 import { messageOf, UsageError } from "#/core/errors.ts";
 import { historyIds, readHistory } from "#/operation/history.ts";
 import { unfinishedIds } from "#/operation/journal.ts";
-import { existingIndex } from "#/release/read_releases.ts";
+import { indexOfScope } from "#/release/read_releases.ts";
 import { openScope } from "#/release/scope.ts";
 import type { RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
@@ -19,7 +19,7 @@ export interface VerifyAuditOptions extends RepositoryOptions {
 /** Checks the audit log: nothing changed, removed or cut off. Problems are listed, not thrown. */
 export async function verifyAudit(options: VerifyAuditOptions): Promise<AuditVerifyResult> {
   const { store } = await openScope(options);
-  const { index } = await existingIndex(store);
+  const { index } = await indexOfScope(store);
   const files = [options.publicKeyFile ?? []].flat();
   return await checkAuditLog(store, index, files.length === 0 ? undefined : files.map(readKey).join("\n"));
 }

@@ -45,6 +45,17 @@ export async function existingIndex(store: ObjectReader): Promise<LoadedIndex> {
   );
 }
 
+/**
+ * The index; an empty one for a workspace, which has a history and an audit log, and no releases.
+ * @throws {RollbackVersionNotFoundError} it is neither
+ */
+export async function indexOfScope(store: ObjectReader): Promise<LoadedIndex> {
+  const loaded = await loadIndex(store);
+  if (loaded.tag !== null || store.type !== "local") return await existingIndex(store);
+  const [history, releases] = [await store.stat(".backout/history"), await store.stat(".backout/releases")];
+  return history !== undefined && releases === undefined ? loaded : await existingIndex(store);
+}
+
 /** @throws {RollbackVersionNotFoundError} when nothing of a repository is there, not even an unfinished first publish */
 export async function requireRepository(store: ObjectReader): Promise<void> {
   if (await store.stat(INDEX_KEY) !== undefined) return;

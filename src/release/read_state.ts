@@ -6,7 +6,7 @@ import { readJournal, unfinishedIds } from "#/operation/journal.ts";
 import { isCommitted } from "#/operation/phases.ts";
 import { waitingNotifications } from "#/release/notifications.ts";
 import { backupSizes, lockAge, recentOperations, sum } from "#/release/numbers.ts";
-import { existingIndex } from "#/release/read_releases.ts";
+import { indexOfScope } from "#/release/read_releases.ts";
 import { openScope, type Scope } from "#/release/scope.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
 import type { HistoryEntry, LockView, StatusView } from "#/repository/views.ts";
@@ -19,7 +19,7 @@ export async function listHistory(
   options: RepositoryOptions & { readonly limit?: number },
 ): Promise<readonly HistoryEntry[]> {
   const { store } = await openScope(options);
-  await existingIndex(store);
+  await indexOfScope(store);
   return (await listHistoryRecords(store, options.limit ?? DEFAULT_LIMIT)).map(toEntry);
 }
 
@@ -55,7 +55,7 @@ function toEntry(record: HistoryRecord): HistoryEntry {
 export async function repositoryStatus(options: RepositoryOptions): Promise<StatusView> {
   const scope = await openScope(options);
   const { store } = scope;
-  const { index } = await existingIndex(store);
+  const { index } = await indexOfScope(store);
   const channels = Object.entries(index.channels ?? {}).map(([name, channel]) => [name, channel.version]);
   const now = scope.now();
   const sizes = await ifReadable(backupSizes(store));

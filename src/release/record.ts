@@ -7,7 +7,7 @@ import { formatJson } from "#/core/json.ts";
 import { type HistoryRecord, writeHistory } from "#/operation/history.ts";
 import type { Journal } from "#/operation/journal.ts";
 import { sha256Hex } from "#/repository/index_file.ts";
-import type { OperationReport } from "#/report/model.ts";
+import type { OperationReport, SnapshotOutcome } from "#/report/model.ts";
 import { changesOf } from "#/step/repository_step.ts";
 import type { ObjectStore } from "#/storage/object_store.ts";
 
@@ -109,6 +109,11 @@ function auditBody({ id, report, machineId }: RecordInput): Parameters<typeof ap
   };
 }
 
+/** The lists of changes would make the history as large as the targets. */
+function withoutChanges(snapshot: SnapshotOutcome): SnapshotOutcome {
+  return { ...snapshot, targets: snapshot.targets.map((target) => ({ ...target, changes: [] })) };
+}
+
 function historyRecord(input: RecordInput, audit: HistoryRecord["audit"]): HistoryRecord {
   const { id, report, journal } = input;
   return {
@@ -135,6 +140,7 @@ function historyRecord(input: RecordInput, audit: HistoryRecord["audit"]): Histo
     backups: report.backup.map((backup) => backup.id),
     changes: report.index_updated && journal !== undefined ? changesOf(journal.steps) : [],
     undo: report.index_updated ? journal?.index.undo ?? [] : [],
+    ...(report.snapshot === undefined ? {} : { snapshot: withoutChanges(report.snapshot) }),
     audit,
   };
 }

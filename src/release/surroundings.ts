@@ -7,12 +7,16 @@ import { type SpoolPlace, spoolPlace } from "#/notify/spool_place.ts";
 import { realTools } from "#/notify/tools.ts";
 import { type HookFacts, type HookTools, runAfterHooks, runBeforeHooks } from "#/operation/hook.ts";
 import { lastLines } from "#/operation/hook_output.ts";
-import type { Recovery } from "#/operation/recover.ts";
 import { type BroughtHooks, NO_HOOKS } from "#/release/release_hooks.ts";
 import type { Scope } from "#/release/scope.ts";
 import type { RepositoryOptions, Surroundings } from "#/repository/options.ts";
 import type { OperationKind, OperationReport } from "#/report/model.ts";
 import type { HeldLock } from "#/storage/lock.ts";
+
+/** What hooks are told of an operation that was recovered. */
+interface RecoveredVersions {
+  readonly journal: { readonly report: Pick<OperationReport, "versions"> } | undefined;
+}
 
 /** The hooks of one operation. */
 export class OperationHooks {
@@ -20,12 +24,14 @@ export class OperationHooks {
   readonly #around: Surroundings | undefined;
   readonly #id: string;
   #brought: BroughtHooks = NO_HOOKS;
-  #hasBegun = false;
+  #hasBegun: boolean;
 
-  constructor(scope: Scope, around: Surroundings | undefined, id: string) {
+  /** @param hasBegun true for an operation whose hooks before it ran in a process that is gone */
+  constructor(scope: Scope, around: Surroundings | undefined, id: string, hasBegun = false) {
     this.#scope = scope;
     this.#around = around;
     this.#id = id;
+    this.#hasBegun = hasBegun;
   }
 
   /**
@@ -33,7 +39,7 @@ export class OperationHooks {
    * those that the releases bring along; after the operation it is the other way round.
    * @throws {RollbackPolicyViolationError} one of them failed
    */
-  async before(report: OperationReport, brought: BroughtHooks): Promise<void> {
+  async before(report: OperationReport, brought: BroughtHooks = NO_HOOKS): Promise<void> {
     if (this.#around === undefined || this.#hasBegun) return;
     this.#hasBegun = true;
     this.#brought = brought;
@@ -66,7 +72,7 @@ export async function afterRecovery(
   around: Surroundings | undefined,
   id: string,
   { takenFrom }: Pick<HeldLock, "takenFrom">,
-  recoveries: readonly Recovery[],
+  recoveries: readonly RecoveredVersions[],
 ): Promise<readonly string[]> {
   if (around === undefined || (recoveries.length === 0 && takenFrom === undefined)) return [];
   const versions = recoveries.flatMap(({ journal }) => journal?.report.versions ?? []);
@@ -133,7 +139,7 @@ function programOf({ command }: Hook): string {
 export function hookNotes(
   around: Surroundings | undefined,
   operation: OperationKind,
-  brought: BroughtHooks,
+  brought: BroughtHooks = NO_HOOKS,
 ): readonly string[] {
   if (around === undefined) return [];
   const lists = listsOf(around, operation);

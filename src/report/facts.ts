@@ -2,12 +2,14 @@
 import { ExitCode } from "#/core/errors.ts";
 import type { OperationReport, RuleResult } from "#/report/model.ts";
 import { count, formatBytes, formatDuration } from "#/report/units.ts";
+import { describeTarget, tellsConfirmation } from "#/report/snapshot_words.ts";
 import { truncate, visible } from "#/report/visible.ts";
 import {
   describeBackup,
   describeChannelMove,
   describeRecovery,
   failureKind,
+  isWorkspaceOperation,
   operationWords,
 } from "#/report/words.ts";
 
@@ -77,7 +79,7 @@ export function circumstances(report: OperationReport): readonly Fact[] {
   return present([
     ["What", titleOf(report) + type],
     ["Versions changed", report.versions.length > 1 ? versionList(report.versions) : undefined],
-    ["Where", `${visible(report.repository_location)} (${report.repository_type})`],
+    ["Where", where(report)],
     ["When", visible(report.timestamp)],
     ["Who", `${visible(report.by)} on ${visible(report.host)}`],
     ["Why", report.reason === "" ? "no reason given" : visible(report.reason)],
@@ -85,8 +87,14 @@ export function circumstances(report: OperationReport): readonly Fact[] {
   ]);
 }
 
+function where(report: OperationReport): string {
+  const place = visible(report.repository_location);
+  return isWorkspaceOperation(report) ? place : `${place} (${report.repository_type})`;
+}
+
 /** What came of it, in numbers. */
 export function results(report: OperationReport): readonly Fact[] {
+  if (isWorkspaceOperation(report)) return snapshotResults(report);
   const added = report.artifacts_restored.length + report.artifacts_published.length;
   const done = report.status === "success" || report.status === "partial";
   return present([
@@ -122,6 +130,31 @@ export function results(report: OperationReport): readonly Fact[] {
       "Space really freed",
       done && report.bytes_reclaimed > 0 ? formatBytes(report.bytes_reclaimed) : undefined,
     ],
+    ["Audit log", auditLog(report)],
+    ...report.recovered.map((one): Pair => ["Recovered first", describeRecovery(one)]),
+  ]);
+}
+
+function snapshotResults(report: OperationReport): readonly Fact[] {
+  const { targets = [], checks = [], safety_id = null } = report.snapshot ?? {};
+  const failed = checks.filter((check) => !check.passed).length;
+  return present([
+    ["Exit code", String(report.exit_code)],
+    ["Took", report.dry_run ? undefined : formatDuration(report.rollback_duration_seconds)],
+    ["Operation id", visible(report.rollback_id ?? "none (nothing was run)")],
+    ...limited(
+      targets.map((target): Pair => [
+        "Target",
+        `${visible(target.name)} (${visible(target.type)}): ${describeTarget(target, report.dry_run)}`,
+      ]),
+      "target",
+    ),
+    [
+      "Checks",
+      checks.length === 0 ? undefined : `${checks.length - failed} of ${checks.length} passed`,
+    ],
+    ["State before", safety_id === null ? undefined : `kept as ${visible(safety_id)}`],
+    ["To be confirmed", tellsConfirmation(report)],
     ["Audit log", auditLog(report)],
     ...report.recovered.map((one): Pair => ["Recovered first", describeRecovery(one)]),
   ]);

@@ -11,6 +11,7 @@ import {
   type Tone,
   verdict,
 } from "#/report/facts.ts";
+import { checksSection, targetsSection } from "#/report/html_snapshot.ts";
 import { artifactsSection, sizesSection } from "#/report/html_sizes.ts";
 import { stepsSection } from "#/report/html_steps.ts";
 import { styleSheet } from "#/report/html_style.ts";
@@ -46,8 +47,10 @@ export function renderHtml(report: OperationReport): string {
     undoSection(report),
     factSection("circumstances", "What, where, when, who, why", circumstances(report)),
     factSection("results", "Result", results(report)),
+    targetsSection(report),
     stepsSection(report),
     sizesSection(report),
+    checksSection(report),
     policySection(report),
     verificationSection(report),
     artifactsSection(report),

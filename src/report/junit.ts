@@ -1,15 +1,21 @@
 /**
- * JUnit XML as Jenkins and GitLab read it: a test suite for the operation as a whole, and one each for policy, steps
- * and verification, with a test case per rule, step and check. GitLab tells cases apart by `classname` and `name`
+ * JUnit XML as Jenkins and GitLab read it: a test suite for the operation as a whole, and one each for policy, steps,
+ * checks and verification, with a test case per rule, step and check. GitLab tells cases apart by `classname` and `name`
  * and drops what comes twice, so both together are unique.
  */
 import { titleOf, verdict } from "#/report/facts.ts";
 import { type Content, lines, type Markup, markup, stack } from "#/report/markup.ts";
-import type { OperationReport, RuleResult, StepReport, VerificationResult } from "#/report/model.ts";
+import type {
+  CheckOutcome,
+  OperationReport,
+  RuleResult,
+  StepReport,
+  VerificationResult,
+} from "#/report/model.ts";
 import { count } from "#/report/units.ts";
 import { failureKind, stateAfterFailure } from "#/report/words.ts";
 
-type SuiteName = "operation" | "policy" | "steps" | "verification";
+type SuiteName = "operation" | "policy" | "steps" | "checks" | "verification";
 
 /** `failure`: it was looked at and refused. `error`: it broke. */
 type CaseResult =
@@ -43,6 +49,7 @@ export function renderJunit(report: OperationReport): string {
     { name: "operation", cases: [operationCase(report)] },
     { name: "policy", cases: unique(report.policy.map((rule) => ruleCase(rule, report))) },
     { name: "steps", cases: report.steps.map((step, i) => stepCase(step, i, report)) },
+    { name: "checks", cases: unique((report.snapshot?.checks ?? []).map(outcomeCase)) },
     { name: "verification", cases: unique(report.verification.map(checkCase)) },
   ];
   const shown = suites.filter((suite) => suite.cases.length > 0);
@@ -140,6 +147,28 @@ function checkCase(check: VerificationResult): TestCase {
       : { kind: "failure", type: "verification", message: check.detail, body: check.detail },
     output: check.passed ? check.detail : "",
   };
+}
+
+/** A failed advisory check is told, and fails nothing. */
+function outcomeCase(check: CheckOutcome): TestCase {
+  const advisory = !check.passed && !check.required;
+  return {
+    name: check.name,
+    seconds: check.seconds,
+    result: check.passed || advisory
+      ? PASSED
+      : { kind: "failure", type: check.type, message: check.detail, body: expectation(check) },
+    output: advisory ? `Failed, but only advisory: ${expectation(check)}` : check.passed ? check.detail : "",
+  };
+}
+
+function expectation({ detail, expected, actual, tries }: CheckOutcome): string {
+  return [
+    detail,
+    ...(expected === undefined ? [] : [`expected: ${expected}`]),
+    ...(actual === undefined ? [] : [`found: ${actual}`]),
+    ...(tries > 1 ? [`after ${tries} tries`] : []),
+  ].join("\n");
 }
 
 /** The second of a name is called `name (2)`. */

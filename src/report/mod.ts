@@ -8,6 +8,8 @@ export * from "#/report/printer.ts";
 export * from "#/report/progress.ts";
 export * from "#/report/registry.ts";
 export * from "#/report/sizes.ts";
+export * from "#/report/snapshot_metrics.ts";
+export * from "#/report/snapshot_words.ts";
 export * from "#/report/style.ts";
 export * from "#/report/table.ts";
 export * from "#/report/text_report.ts";

@@ -4,7 +4,10 @@
  */
 import type { ExitCode } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
+import type { SnapshotOutcome } from "./snapshot_model.ts";
 import type { ReleaseEntry } from "#/repository/index_format.ts";
+
+export type * from "./snapshot_model.ts";
 
 export type OperationKind =
   | "publish"
@@ -22,6 +25,15 @@ export type OperationKind =
   | "hold_release"
   | "audit_archive"
   | "retention"
+  | "snapshot_create"
+  | "snapshot_restore"
+  | "snapshot_delete"
+  | "snapshot_pin"
+  | "snapshot_unpin"
+  | "snapshot_mark"
+  | "snapshot_import"
+  | "confirm"
+  | "guard"
   | "recover";
 
 export type RollbackType = "full" | "artifacts_only" | "index_only";
@@ -160,6 +172,8 @@ export interface OperationReport {
   readonly backup: readonly BackupReport[];
   /** Only of `retention apply`. */
   readonly retention?: RetentionOutcome;
+  /** Only of operations on rollback points. */
+  readonly snapshot?: SnapshotOutcome;
   readonly manifest_created: boolean;
   readonly audit_log_created: boolean;
   readonly audit_log_signed: boolean;

@@ -2,7 +2,8 @@
 import { ExitCode } from "#/core/errors.ts";
 import type { OperationReport } from "#/report/model.ts";
 import type { Styler } from "#/report/style.ts";
-import { numberedSteps } from "#/report/text_report.ts";
+import { checkWord, describeTarget, planLines, tellsConfirmation } from "#/report/snapshot_words.ts";
+import { numberedSteps } from "#/report/text_parts.ts";
 import { count, formatBytes, formatDuration } from "#/report/units.ts";
 import { pad, visible, visibleLines } from "#/report/visible.ts";
 import {
@@ -19,6 +20,7 @@ const MOST_STEPS = 20;
 const MOST_WARNINGS = 5;
 const MOST_RULES = 5;
 const MOST_CHANNELS = 3;
+const MOST_TARGETS = 20;
 
 type Lines = readonly string[];
 
@@ -42,13 +44,16 @@ function success(report: OperationReport, style: Styler): Lines {
     `${mark} ${style.bold(visible(report.summary))}`,
     ...recovered(report),
     ...numbers(report),
+    ...targets(report),
     ...channels(report),
     ...report.backup.slice(0, 2).map((one) => fact("Backup", `${visible(one.id)} (${describeBackup(one)})`)),
     ...more(report.backup.length - 2, "backup"),
     ...noBackup(report),
+    ...checked(report, style),
     ...verified(report, style),
     ...partialError(report),
     ...warnings(report, style),
+    ...confirmation(report, style),
     ...(report.undo === null ? [] : [fact("Undo", style.cyan(visible(report.undo)))]),
   ];
 }
@@ -79,6 +84,8 @@ function failure(report: OperationReport, style: Styler): Lines {
     ...more(denied.length - MOST_RULES, "rule"),
     ...others.slice(0, MOST_RULES).map((message) => fact("Why", visible(message))),
     ...more(others.length - MOST_RULES, "error"),
+    ...failedTargets(report),
+    ...checked(report, style),
     ...warnings(report, style),
     ...(error.hint === null ? [] : [fact("Do", visibleLines(error.hint))]),
     ...(after === undefined ? [] : [fact("State", after)]),
@@ -86,7 +93,9 @@ function failure(report: OperationReport, style: Styler): Lines {
 }
 
 function dryRun(report: OperationReport, style: Styler): Lines {
-  const steps = numberedSteps(report.steps, style);
+  const steps = report.snapshot === undefined
+    ? numberedSteps(report.steps, style)
+    : planLines(report, MOST_STEPS);
   const estimate = report.estimated_duration_seconds;
   return [
     `${style.cyan("Dry run:")} ${style.bold(visible(report.summary))}`,
@@ -134,6 +143,48 @@ function numbers(report: OperationReport): Lines {
   return lines;
 }
 
+function targets(report: OperationReport): Lines {
+  const all = report.snapshot?.targets ?? [];
+  const safety = report.snapshot?.safety_id ?? null;
+  return [
+    ...all.slice(0, MOST_TARGETS).map((target) =>
+      fact(visible(target.name), `${describeTarget(target, false)} (${visible(target.type)})`)
+    ),
+    ...more(all.length - MOST_TARGETS, "target"),
+    ...(safety === null ? [] : [fact("Before", `kept as ${visible(safety)}`)]),
+  ];
+}
+
+/** Of a failure, only what did not go as the state line says. */
+function failedTargets(report: OperationReport): Lines {
+  const all = (report.snapshot?.targets ?? []).filter((target) => target.status === "failed");
+  return [
+    ...all.slice(0, MOST_TARGETS).map((target) =>
+      fact(visible(target.name), `failed (${visible(target.type)})`)
+    ),
+    ...more(all.length - MOST_TARGETS, "target"),
+  ];
+}
+
+function checked(report: OperationReport, style: Styler): Lines {
+  const all = report.snapshot?.checks ?? [];
+  const failed = all.filter((check) => !check.passed);
+  const passed = all.length - failed.length;
+  return [
+    ...(passed === 0 ? [] : [fact("Checks", `${count(passed, "check")} passed`)]),
+    ...failed.slice(0, MOST_RULES).map((check) => {
+      const mark = checkWord(check) === "failed" ? style.red("failed") : style.yellow("failed (advisory)");
+      return fact("Check", `${mark} ${visible(check.name)}: ${visible(check.detail)}`);
+    }),
+    ...more(failed.length - MOST_RULES, "failed check"),
+  ];
+}
+
+function confirmation(report: OperationReport, style: Styler): Lines {
+  const text = tellsConfirmation(report);
+  return text === undefined ? [] : [fact("Confirm", style.yellow(text))];
+}
+
 function channels(report: OperationReport): Lines {
   const moves = report.channels_moved;
   return [
@@ -162,7 +213,8 @@ function verified(report: OperationReport, style: Styler): Lines {
 function partialError(report: OperationReport): Lines {
   if (report.error === null) return [];
   const hint = report.error.hint;
-  const shown = report.verification.some((one) => !one.passed);
+  const shown = report.verification.some((one) => !one.passed) ||
+    (report.snapshot?.checks ?? []).some((check) => !check.passed && check.required);
   return [
     ...(shown ? [] : [fact("Error", visibleLines(report.error.message))]),
     ...(hint === null ? [] : [fact("Do", visibleLines(hint))]),

@@ -4,6 +4,7 @@
  */
 import { circumstances, type Fact, results, rulesByOutcome, titleOf, verdict } from "#/report/facts.ts";
 import type { OperationReport, StepReport } from "#/report/model.ts";
+import { checkWord } from "#/report/snapshot_words.ts";
 import { count, formatDuration } from "#/report/units.ts";
 import { truncate, visible } from "#/report/visible.ts";
 import { stateAfterFailure } from "#/report/words.ts";
@@ -23,6 +24,7 @@ export function renderStepSummary(report: OperationReport): string {
     ...undo(report),
     factTable([...circumstances(report), ...results(report)]),
     ...policyTable(report),
+    ...checkTable(report),
     ...verificationTable(report),
     ...stepTable(report),
   ];
@@ -73,6 +75,21 @@ function policyTable(report: OperationReport): readonly Lines[] {
     return [words[rule.outcome], code(rule.id), text(rule.reason) + hint];
   });
   return folded(`Policy (${count(rules.length, "rule")})`, table(["Result", "Rule", "Why"], rows));
+}
+
+function checkTable(report: OperationReport): readonly Lines[] {
+  const checks = report.snapshot?.checks ?? [];
+  if (checks.length === 0) return [];
+  const words = { passed: "passed", failed: "**failed**", advisory: "failed (advisory)" } as const;
+  const rows = checks.toSorted((a, b) => Number(a.passed) - Number(b.passed)).map((check) => [
+    words[checkWord(check)],
+    code(check.name),
+    text(check.detail),
+  ]);
+  return folded(
+    `Checks (${checks.length})`,
+    table(["Result", "Check", "What was seen"], rows),
+  );
 }
 
 function verificationTable(report: OperationReport): readonly Lines[] {

@@ -1,30 +1,42 @@
 /** The text report: everything an operation did, for a file or a reader with time. */
 import { ExitCode } from "#/core/errors.ts";
-import type { OperationReport, RuleResult, StepReport, VerificationResult } from "#/report/model.ts";
+import type { OperationReport } from "#/report/model.ts";
+import { renderSnapshotReport } from "#/report/snapshot_report.ts";
 import type { Styler } from "#/report/style.ts";
+import {
+  auditLog,
+  bullets,
+  errors,
+  type Fact,
+  facts,
+  type Lines,
+  paintStatus,
+  preflightLine,
+  type ReportTextOptions,
+  ruleLine,
+  section,
+  stepSection,
+  summary,
+  verificationSection,
+  yesNo,
+} from "#/report/text_parts.ts";
 import { count, formatBytes, formatDuration } from "#/report/units.ts";
-import { pad, visible, visibleLines } from "#/report/visible.ts";
+import { visible } from "#/report/visible.ts";
 import {
   describeBackup,
   describeChannelMove,
   describeRecovery,
+  isWorkspaceOperation,
   operationWords,
-  stateAfterFailure,
 } from "#/report/words.ts";
 
-export interface ReportTextOptions {
-  /** Show lists whole; otherwise the first 20 artifacts and how many more there are. */
-  readonly verbose: boolean;
-}
+export { numberedSteps, type ReportTextOptions } from "#/report/text_parts.ts";
 
 const SHORT_LIST = 20;
-const LABEL_WIDTH = 21;
-
-type Lines = readonly string[];
-type Fact = readonly [label: string, value: string | undefined];
 
 /** The whole report as text. A rollback's has the title `ROLLBACK REPORT`. Ends with a newline. */
 export function renderReport(report: OperationReport, style: Styler, options: ReportTextOptions): string {
+  if (isWorkspaceOperation(report)) return renderSnapshotReport(report, style, options);
   const sections: Lines[] = [
     heading(report, style),
     section("Pre-flight checks", preflight(report, style), style),
@@ -55,21 +67,6 @@ function headingFacts(report: OperationReport, style: Styler): readonly Fact[] {
   ];
 }
 
-function paintStatus(report: OperationReport, style: Styler): string {
-  switch (report.status) {
-    case "success":
-      return style.green("success");
-    case "failed":
-      return style.red("failed");
-    case "partial":
-      return style.yellow("partial");
-    case "dry_run":
-      return style.cyan("dry run");
-    default:
-      return report.status satisfies never;
-  }
-}
-
 function preflight(report: OperationReport, style: Styler): Lines {
   return [
     preflightLine(report, report.version_exists, "version exists", ExitCode.notFound, style),
@@ -89,28 +86,6 @@ function preflight(report: OperationReport, style: Styler): Lines {
     ),
     ...report.policy.map((rule) => ruleLine(rule, style)),
   ];
-}
-
-/** A check that was never reached (a lock, no permission, …) has not failed: only `failure` says that it did. */
-function preflightLine(
-  report: OperationReport,
-  passed: boolean,
-  what: string,
-  failure: ExitCode,
-  style: Styler,
-): string {
-  const reached = passed || report.policy.length > 0 || report.exit_code === failure;
-  return reached ? verdict(passed, what, style) : `  ${style.dim("[----]")} ${what}: not looked at`;
-}
-
-function verdict(passed: boolean, what: string, style: Styler): string {
-  return `  ${passed ? style.green("[pass]") : style.red("[FAIL]")} ${what}`;
-}
-
-function ruleLine(rule: RuleResult, style: Styler): string {
-  const mark = { pass: style.green("[pass]"), warn: style.yellow("[warn]"), deny: style.red("[DENY]") };
-  const hint = rule.hint === undefined || rule.outcome === "pass" ? "" : ` (${visible(rule.hint)})`;
-  return `    ${mark[rule.outcome]} ${visible(rule.id)}: ${visible(rule.reason)}${hint}`;
 }
 
 function details(report: OperationReport): readonly Fact[] {
@@ -171,11 +146,6 @@ function addedArtifacts(report: OperationReport): string | undefined {
   return `${count(added, "artifact")}, ${formatBytes(report.total_bytes_added)}`;
 }
 
-function auditLog(report: OperationReport): string {
-  if (!report.audit_log_created) return "not written";
-  return report.audit_log_signed ? "written, signed" : "written, not signed";
-}
-
 function artifactSections(
   report: OperationReport,
   style: Styler,
@@ -205,88 +175,4 @@ function artifactLines(paths: readonly string[], options: ReportTextOptions): Li
   const lines = shown.map((path) => `  ${visible(path)}`);
   const hidden = paths.length - shown.length;
   return hidden === 0 ? lines : [...lines, `  and ${hidden} more`];
-}
-
-function stepSection(report: OperationReport, style: Styler): readonly Lines[] {
-  if (report.steps.length === 0) return [];
-  const title = report.dry_run ? `Plan (${count(report.steps.length, "step")})` : "Steps";
-  return [section(title, numberedSteps(report.steps, style), style)];
-}
-
-/** `  1. Write the backup's manifest  [done, 4 ms]`; a planned step has no mark. */
-export function numberedSteps(steps: readonly StepReport[], style: Styler): Lines {
-  const digits = String(steps.length).length;
-  return steps.map((step, index) =>
-    `  ${pad(`${index + 1}.`, digits + 1, "left")} ${visible(step.description)}${stepMark(step, style)}`
-  );
-}
-
-function stepMark(step: StepReport, style: Styler): string {
-  switch (step.status) {
-    case "planned":
-      return "";
-    case "done":
-      return style.dim(`  [done, ${formatDuration(step.seconds)}]`);
-    case "skipped":
-      return style.dim("  [skipped]");
-    case "failed":
-      return style.red("  [FAILED]");
-    case "taken_back":
-      return style.yellow("  [taken back]");
-    default:
-      return step.status satisfies never;
-  }
-}
-
-function verificationSection(report: OperationReport, style: Styler): readonly Lines[] {
-  if (report.verification.length === 0) return [];
-  return [section("Verification", report.verification.map((one) => verificationLine(one, style)), style)];
-}
-
-function verificationLine(result: VerificationResult, style: Styler): string {
-  return verdict(result.passed, `${visible(result.check)}: ${visible(result.detail)}`, style);
-}
-
-function errors(report: OperationReport, style: Styler): Lines {
-  const messages = report.errors.length > 0
-    ? report.errors
-    : report.error === null
-    ? []
-    : [report.error.message];
-  const hint = report.error?.hint ?? null;
-  return [
-    ...bullets(messages, style.red),
-    ...(hint === null ? [] : indented(`What to do: ${visibleLines(hint)}`, "    ")),
-  ];
-}
-
-function summary(report: OperationReport, style: Styler): Lines {
-  const after = report.error === null ? undefined : stateAfterFailure(report);
-  return [`  ${style.bold(visible(report.summary))}`, ...(after === undefined ? [] : [`  ${after}`])];
-}
-
-function section(title: string, body: Lines, style: Styler): Lines {
-  return [style.bold(title), "-".repeat(title.length), ...body];
-}
-
-function facts(list: readonly Fact[]): Lines {
-  return list.flatMap(([label, value]) =>
-    value === undefined ? [] : [`  ${pad(`${label}:`, LABEL_WIDTH)} ${value}`]
-  );
-}
-
-function bullets(messages: readonly string[], paint: (text: string) => string): Lines {
-  if (messages.length === 0) return ["  none"];
-  return messages.flatMap((message) => {
-    const [first, ...rest] = visibleLines(message).split("\n");
-    return [`  ${paint("-")} ${first}`, ...rest.map((line) => `    ${line}`)];
-  });
-}
-
-function indented(text: string, by: string): Lines {
-  return text.split("\n").map((line) => by + line);
-}
-
-function yesNo(value: boolean): string {
-  return value ? "yes" : "no";
 }

@@ -28,8 +28,35 @@ export const operationWords: Readonly<Record<OperationKind, OperationWords>> = {
   hold_release: { title: "HOLD RELEASE REPORT", noun: "release of the hold" },
   audit_archive: { title: "AUDIT ARCHIVE REPORT", noun: "archiving of the audit log" },
   retention: { title: "RETENTION REPORT", noun: "retention" },
+  snapshot_create: { title: "SNAPSHOT REPORT", noun: "snapshot" },
+  snapshot_restore: { title: "SNAPSHOT RESTORE REPORT", noun: "restore" },
+  snapshot_delete: { title: "SNAPSHOT DELETION REPORT", noun: "snapshot deletion" },
+  snapshot_pin: { title: "SNAPSHOT PIN REPORT", noun: "pin" },
+  snapshot_unpin: { title: "SNAPSHOT UNPIN REPORT", noun: "unpin" },
+  snapshot_mark: { title: "SNAPSHOT MARK REPORT", noun: "mark" },
+  snapshot_import: { title: "SNAPSHOT IMPORT REPORT", noun: "import" },
+  confirm: { title: "CONFIRMATION REPORT", noun: "confirmation" },
+  guard: { title: "GUARD REPORT", noun: "guard" },
   recover: { title: "RECOVERY REPORT", noun: "recovery" },
 };
+
+/** Operations on rollback points: they have a workspace and targets, no repository and no artifacts. */
+const WORKSPACE_KINDS: ReadonlySet<OperationKind> = new Set<OperationKind>([
+  "snapshot_create",
+  "snapshot_restore",
+  "snapshot_delete",
+  "snapshot_pin",
+  "snapshot_unpin",
+  "snapshot_mark",
+  "snapshot_import",
+  "confirm",
+  "guard",
+]);
+
+/** Whether it worked on a workspace; a recovery may have done either. */
+export function isWorkspaceOperation(report: Pick<OperationReport, "operation" | "snapshot">): boolean {
+  return report.snapshot !== undefined || WORKSPACE_KINDS.has(report.operation);
+}
 
 /** Refusals: found out before anything was touched. */
 const REFUSALS: ReadonlySet<ExitCode> = new Set<ExitCode>([
@@ -46,6 +73,7 @@ const REFUSALS: ReadonlySet<ExitCode> = new Set<ExitCode>([
 /** Stops that were taken back. */
 const TAKEN_BACK: ReadonlySet<ExitCode> = new Set<ExitCode>([
   ExitCode.takenBack,
+  ExitCode.guard,
   ExitCode.hangup,
   ExitCode.interrupted,
   ExitCode.terminated,
@@ -74,6 +102,7 @@ export function stateAfterFailure(report: OperationReport): string | undefined {
     case "needs_person":
       return "The operation is unfinished and needs a person.";
     case "failed":
+      if (isWorkspaceOperation(report)) return undefined;
       return report.index_updated
         ? undefined
         : `The index was not changed${report.serial_before > 0 ? ` (serial ${report.serial_before})` : ""}.`;

@@ -1,7 +1,7 @@
 /** `docs/commands.md` is the help of every command; `BACKOUT_UPDATE_GOLDEN=1` writes it anew. */
 import assert from "node:assert/strict";
 import { helpPage } from "#/command/help.ts";
-import { entriesOf, groups, registry } from "#/command/registry.ts";
+import { entriesOf, groups, shownEntries } from "#/command/registry.ts";
 import type { RegistryEntry } from "#/command/registry.ts";
 
 const file = new URL("../../docs/commands.md", import.meta.url);
@@ -14,7 +14,7 @@ The global options are the same for all and stand at \`release rollback\`. Made 
 `;
 
 async function reference(): Promise<string> {
-  const singles = registry.filter((entry) => entry.path.length === 1);
+  const singles = shownEntries.filter((entry) => entry.path.length === 1);
   const sections = [
     ...groups.map((group) => [`backout ${group.name}`, entriesOf(group.name)] as const),
     ["Others", singles] as const,

@@ -25,7 +25,7 @@ const wrong: readonly Wrong[] = [
   {
     args: ["restore", "v1"],
     message: '"restore" is not a command',
-    hint: "Did you mean `backout release restore`?",
+    hint: "Did you mean `backout release restore` or `backout snapshot restore`?",
   },
   {
     args: ["rollback", "v1"],

@@ -22,9 +22,17 @@ export type Capability =
   | "strace"
   | "gnu-time"
   | "posix"
+  | "linux"
+  | "ps"
+  | "s6"
+  | "systemd-user"
   | "ceph"
   | "restic"
-  | "s3rver";
+  | "terraform"
+  | "s3rver"
+  | "postgresql"
+  | "mariadb"
+  | "redis";
 
 const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "root": isRoot,
@@ -41,13 +49,25 @@ const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "strace": () => runs("strace", ["-qq", "-o", "/dev/null", "true"]),
   "gnu-time": () => runs("/usr/bin/time", ["-v", "true"]),
   "posix": () => Deno.build.os !== "windows",
+  "linux": () => Deno.build.os === "linux",
+  "ps": () => runs("ps", ["-p", "1", "-o", "stat="]),
+  "s6": () => ["s6-svscan", "s6-svstat"].every(onPath),
+  "systemd-user": () => isRoot() && onPath("systemctl") && onPath("unshare") && runs("test", ["-x", SYSTEMD]),
   "restic": () => runs("restic", ["version"]),
+  "terraform": () => runs("terraform", ["version"]),
   "ceph": () => ["radosgw", "ceph-mon", "ceph-osd", "ceph", "setpriv"].every(onPath),
+  "postgresql": () => setprivThere() && onPath("pg_dump") && onPath("psql") && debianPostgres(),
+  "mariadb": () =>
+    setprivThere() && ["mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump"].every(onPath),
+  "redis": () => setprivThere() && ["redis-server", "redis-cli", "redis-check-rdb"].every(onPath),
   "s3rver": () => onPath("setpriv") && runs(Deno.execPath(), ["cache", "--no-config", "--no-lock", S3RVER]),
 };
 
 /** A server that ignores the conditions of writes; its program is fetched by Deno, like every npm package. */
 export const S3RVER = "npm:s3rver@3.7.1";
+
+/** Started as a user's own manager by a test. */
+export const SYSTEMD = "/lib/systemd/systemd";
 
 /** Flags of `unshare` that give a child an empty network; a plain user needs a user namespace for it. */
 export const UNSHARE_NET: readonly string[] = isRoot() ? ["-n"] : ["-r", "-n"];
@@ -67,9 +87,17 @@ const NEEDS: Readonly<Record<Capability, string>> = {
   "strace": "strace, allowed to trace",
   "gnu-time": "GNU time at /usr/bin/time",
   "posix": "a POSIX system",
+  "linux": "Linux",
+  "ps": "ps (procps)",
+  "s6": "s6-svscan (s6)",
+  "systemd-user": "root, unshare, and /lib/systemd/systemd",
   "restic": "restic",
+  "terraform": "terraform (no Debian package)",
   "ceph": "a Ceph with its gateway (radosgw, ceph-mon, ceph-osd, ceph-common) and setpriv (util-linux)",
   "s3rver": "s3rver 3.7.1 from npm and setpriv (util-linux)",
+  "postgresql": "PostgreSQL (Debian's postgresql and postgresql-client) and setpriv (util-linux)",
+  "mariadb": "MariaDB (mariadb-server, mariadb-client) and setpriv (util-linux)",
+  "redis": "Redis (redis-server, redis-tools) and setpriv (util-linux)",
 };
 
 const known = new Map<Capability, boolean>();
@@ -122,6 +150,20 @@ export function testRequiring(
       await fn(t);
     },
   });
+}
+
+/** Servers of the tests die with the test by it. */
+function setprivThere(): boolean {
+  return Deno.build.os === "linux" && onPath("setpriv");
+}
+
+/** Debian keeps the server's programs out of PATH. */
+function debianPostgres(): boolean {
+  try {
+    return [...Deno.readDirSync("/usr/lib/postgresql")].length > 0;
+  } catch {
+    return false;
+  }
 }
 
 function isRoot(): boolean {

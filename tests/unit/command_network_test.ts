@@ -105,3 +105,95 @@ Deno.test("network: an address may be escaped", async () => {
     }
   });
 });
+
+Deno.test("network: targets and checks decide for commands that work on them", async () => {
+  await withTempDir((folder) => {
+    const write = (text: string) => Deno.writeTextFileSync(`${folder}/backout.yaml`, text);
+    const local = "version: 1\ntargets:\n  a: {type: configuration, config_files: [/etc/a]}\n";
+    const restore = ["snapshot", "restore", "latest", "--yes"];
+    write(local);
+    assert.equal(asks(restore, {}, folder), false);
+    assert.equal(asks([...restore, "--store", "s3://bucket"], {}, folder), true);
+    assert.equal(asks(restore, { BACKOUT_STORE: "gs://bucket" }, folder), true);
+    assert.equal(asks([...restore, "--store=s3://bucket", "--offline"], {}, folder), false);
+    write(`${local}checks: [{type: file_exists, path: /a}]\n`);
+    assert.equal(asks(restore, {}, folder), false);
+    for (
+      const check of [
+        "[{type: tcp, host: localhost, port: 1}]",
+        "\n  - type: redis_ping",
+        '\n  - "type": "health_check"',
+        "\n  - ? type\n    : tcp",
+        "\n  - type: &kind tcp",
+        '\n  - type: "t\\x63p"',
+        "\n  - type: ${KIND}",
+      ]
+    ) {
+      write(`${local}checks: ${check}\n`);
+      assert.equal(asks(restore, { KIND: "tcp" }, folder), true, check);
+      assert.equal(asks(["check", "run"], { KIND: "tcp" }, folder), true, check);
+      assert.equal(asks(["release", "list"], { KIND: "tcp" }, folder), false, "a release has no checks");
+    }
+    write(local);
+    Deno.writeTextFileSync(`${folder}/smoke.yaml`, "- {type: tcp, host: localhost, port: 1}\n");
+    assert.equal(asks([...restore, "--checks", "smoke.yaml"], {}, folder), true);
+    assert.equal(asks([...restore, "--checks=smoke.yaml"], {}, folder), true);
+    assert.equal(asks(["check", "run", "smoke.yaml"], {}, folder), true);
+    assert.equal(asks(["plugin"], {}, folder), true, "its requests come later");
+    assert.equal(asks(["plugin", "--offline"], {}, folder), false);
+    assert.equal(
+      asks(["guard", "--", "curl", "https://example.org"], {}, folder),
+      false,
+      "a child's own affair",
+    );
+  });
+});
+
+Deno.test("programs: kept for commands that work on targets", async () => {
+  await withTempDir((cwd) => {
+    const asksRun = (...argv: readonly string[]) => needsPrograms({ argv, env: () => undefined, cwd });
+    for (
+      const words of [
+        ["snapshot", "restore", "rb-1"],
+        ["snapshot", "create", "--type", "git_commit"],
+        ["--store", "/srv/store", "snapshot", "diff", "latest"],
+        ["guard", "--", "make"],
+        ["plugin"],
+        ["check", "run", "checks.yaml"],
+        ["confirm"],
+        ["recover"],
+        ["snapshot", "pin", "rb-1"],
+      ]
+    ) assert.equal(asksRun(...words), true, words.join(" "));
+    for (
+      const words of [["snapshot", "list"], ["snapshot", "show", "rb-1"], ["release", "list"], ["doctor"]]
+    ) {
+      assert.equal(asksRun(...words), false, words.join(" "));
+    }
+    Deno.writeTextFileSync(
+      `${cwd}/backout.yaml`,
+      "version: 1\ntargets: {a: {type: git_commit, repo_path: a}}\n",
+    );
+    assert.equal(asksRun("doctor"), true);
+    Deno.writeTextFileSync(`${cwd}/other.yaml`, "version: 1\n");
+    assert.equal(asksRun("status", "--config", "other.yaml", "--", "--config", "backout.yaml"), false);
+  });
+});
+
+Deno.test("network and programs: the kinds that are named as local are those that need no network", async () => {
+  const { checkTypes } = await import("#/verify/registry.ts");
+  const { targetTypes } = await import("#/target/registry.ts");
+  await withTempDir(async (cwd) => {
+    const decide = (type: string) => {
+      Deno.writeTextFileSync(`${cwd}/checks.yaml`, `- {type: ${type}}\n`);
+      return asks(["check", "run", "checks.yaml"], {}, cwd);
+    };
+    for (const [type, load] of Object.entries(checkTypes)) {
+      assert.equal(decide(type), (await load()).driver.needsNetwork === true, type);
+    }
+    for (const type of Object.keys(targetTypes)) {
+      assert.equal(asks(["snapshot", "create", "--type", type], {}, cwd), false, type);
+    }
+    assert.equal(decide("something_new"), true);
+  });
+});

@@ -76,6 +76,10 @@ Deno.test("the JSON Schema names all keys and forbids others", async () => {
     "notify",
     "hooks",
     "trusted_keys",
+    "store",
+    "snapshots",
+    "targets",
+    "checks",
     "metrics_file",
   ]);
   assert.deepEqual(Object.keys(schema.properties.audit?.properties ?? {}), ["sign", "signing_key"]);

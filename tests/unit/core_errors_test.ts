@@ -19,6 +19,7 @@ const CODES: Readonly<Record<string, readonly [number, string]>> = {
   UnfinishedOperationError: [53, "unfinished_operation"],
   IntegrityError: [54, "integrity"],
   PlanMismatchError: [55, "plan_mismatch"],
+  GuardedCommandError: [56, "guarded_command"],
 };
 
 Deno.test("each error class has the exit code of the contract", () => {

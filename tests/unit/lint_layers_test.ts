@@ -20,6 +20,21 @@ Deno.test("lint: imports point one way", () => {
   assert.match(importProblem("nowhere/x.ts", "#/core/json.ts", false) ?? "", /not a layer/);
 });
 
+Deno.test("lint: rollback points stand on stores, targets and checks; the configuration knows all of these", () => {
+  for (
+    const [from, to] of [["snapshot", "store"], ["snapshot", "config"], ["config", "target"], [
+      "config",
+      "verify",
+    ], ["verify", "target"]]
+  ) {
+    assert.equal(importProblem(`${from}/a.ts`, `#/${to}/b.ts`, false), undefined);
+    assert.match(
+      importProblem(`${to}/a.ts`, `#/${from}/b.ts`, false) ?? "",
+      new RegExp(`${to} must not import ${from}`),
+    );
+  }
+});
+
 Deno.test("lint: vocabulary types are for every layer, their values are not", () => {
   assert.equal(importProblem("storage/local.ts", "#/repository/index_format.ts", true), undefined);
   assert.match(

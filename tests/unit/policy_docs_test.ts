@@ -30,7 +30,7 @@ function viewTable(): string {
     return fieldRows(name, "record" in type ? type.record : type.list);
   });
   const release = fieldRows("release", "Release");
-  const lists = (["Hold", "ChannelMove", "Dependent", "StuckChannel"] as const).flatMap((name) =>
+  const lists = (["Hold", "ChannelMove", "Dependent", "StuckChannel", "Target"] as const).flatMap((name) =>
     fieldRows(name, name)
   );
   return table([["name", "type", "what it is"], ...variables, ...release, ...lists]);
@@ -85,6 +85,8 @@ Deno.test("the examples of docs/policy.md are right", async () => {
   const policy = blocks.find((block) => block.startsWith("policy:"));
   const custom = blocks.find((block) => block.startsWith("custom:"));
   await policyFor(parse(policy!).policy);
+  const automatic = blocks.find((block) => block.startsWith("automatic:"));
+  await policyFor(parse(automatic!));
   for (const rule of parse(custom!).custom) assert.ok("expression" in parseExpression(rule.when), rule.when);
   await policyFor(parse(custom!));
 });

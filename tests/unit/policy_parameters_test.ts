@@ -155,7 +155,7 @@ Deno.test("policy: an age that the index does not say is denied", async () => {
 Deno.test("policy: rules that need parameters are off without them", async () => {
   const { rules } = await policyFor({ rules: {} });
   const needy = rules.filter(({ rule }) => Object.values(rule.parameters ?? {}).some((it) => it.required));
-  assert.equal(needy.length, 8);
+  assert.equal(needy.length, 9);
   assert.deepEqual(needy.filter(({ severity }) => severity !== "off"), []);
 });
 
@@ -180,6 +180,7 @@ Deno.test("policy: every severity can be set for every rule", async () => {
       "maximum-artifacts": { severity, count: 2 },
       "maximum-bytes": { severity, size: "1GiB" },
       "free-space": { severity, minimum: "1GiB" },
+      "snapshot-age": { severity, max_age: "7d" },
     };
     const rules = Object.fromEntries(RULES.map(({ id }) => [id, examples[id] ?? severity]));
     const policy = await policyFor({ rules });

@@ -55,13 +55,35 @@ const facts: fc.Arbitrary<PolicyFacts> = fc.record({
     missing_dependencies: names,
     stuck_channels: fc.array(fc.record({ channel: name, candidates: names }), { maxLength: 2 }),
   }),
+  snapshot: fc.option(
+    fc.record({
+      id: name,
+      created_at: day,
+      required_checks: fc.nat(1),
+      discard_changes: fc.boolean(),
+      targets: fc.array(
+        fc.record({
+          name,
+          type: fc.constant("git_commit"),
+          undo: fc.constantFrom("exact", "none"),
+          changes: fc.nat(2),
+          removes: fc.nat(1),
+          bytes: fc.nat(9),
+          uncommitted: fc.array(name, { maxLength: 8 }),
+        }),
+        { maxLength: 3 },
+      ),
+    }),
+    { nil: undefined },
+  ),
   now: day,
-}).map(({ operation, repository, releases, plan, now }) =>
+}).map(({ operation, repository, releases, plan, snapshot, now }) =>
   changed(
     {
       operation,
       repository,
       plan: { ...plan, releases, versions: releases.map(({ version }) => version) },
+      ...(snapshot === undefined ? {} : { snapshot }),
       now,
     } as Parameters<typeof changed>[0],
   )
@@ -77,6 +99,7 @@ const PARAMETERS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   "maximum-artifacts": { count: 4 },
   "maximum-bytes": { size: 500 },
   "free-space": { minimum: 300 },
+  "snapshot-age": { max_age: "5d" },
 };
 
 const settings: fc.Arbitrary<PolicySettings> = fc.record({

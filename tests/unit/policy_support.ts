@@ -2,7 +2,7 @@
 import { compilePolicy } from "#/policy/compile.ts";
 import type { Policy } from "#/policy/evaluate.ts";
 import type { PolicySettings } from "#/policy/settings.ts";
-import type { PolicyFacts, ReleaseFacts } from "#/policy/view.ts";
+import { NO_SNAPSHOT, type PolicyFacts, type ReleaseFacts } from "#/policy/view.ts";
 
 /** A part of some facts; lists and plain values are replaced, blocks merged. */
 export type Change = { readonly [Part in keyof PolicyFacts]?: Partial<PolicyFacts[Part]> };
@@ -70,6 +70,9 @@ export function changed(change: Change, facts: PolicyFacts = CLEAN): PolicyFacts
     operation: { ...facts.operation, ...change.operation },
     repository: { ...facts.repository, ...change.repository },
     plan: { ...facts.plan, ...change.plan },
+    ...(facts.snapshot === undefined && change.snapshot === undefined
+      ? {}
+      : { snapshot: { ...NO_SNAPSHOT, ...facts.snapshot, ...change.snapshot } }),
     user: { ...facts.user, ...change.user },
     now: change.now as string | undefined ?? facts.now,
   };

@@ -7,7 +7,17 @@ export const freezeWindow: Rule = defineRule({
   purpose: "no change falls into a time that is frozen",
   hint: "Wait until it is over, or ask for a waiver.",
   severity: "deny",
-  operations: ["publish", "rollback", "restore", "yank", "unyank", "channel_set", "channel_rollback"],
+  operations: [
+    "publish",
+    "rollback",
+    "restore",
+    "yank",
+    "unyank",
+    "channel_set",
+    "channel_rollback",
+    "snapshot_restore",
+    "guard",
+  ],
   parameters: {
     windows: {
       kind: "windows",

@@ -15,6 +15,8 @@ export const reasonRequired: Rule = defineRule({
     "channel_set",
     "channel_rollback",
     "backup_delete",
+    "snapshot_restore",
+    "snapshot_delete",
   ],
   parameters: { operations: { kind: "operations", about: "what needs a reason" } },
   check: ({ operation }) =>

@@ -18,7 +18,7 @@ import {
 
 const PRIVATE_MODE = 0o700;
 
-const OPERATIONS = ".backout/operations/";
+const OPERATIONS = [".backout/operations/", ".backout/target-operations/"];
 
 /** Mode and owner of something to be created. */
 export interface Attributes {
@@ -99,7 +99,7 @@ export class FilesystemTree {
 
   /** An operation's own folder belongs to who runs it: that is how recovery knows who wrote its journal. */
   #ownerOf(key: string): posix.Owner | undefined {
-    return key.startsWith(OPERATIONS) ? undefined : this.owner;
+    return OPERATIONS.some((prefix) => key.startsWith(prefix)) ? undefined : this.owner;
   }
 
   /** Number of the filesystem that a path is on, or would be on. */

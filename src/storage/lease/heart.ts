@@ -24,6 +24,7 @@ export class Heart {
   readonly #lease: Lease;
   readonly #record: LeaseRecord;
   readonly #requestMs: number;
+  readonly #key: string;
   /** When each renewal was sent whose outcome may still be found out. */
   readonly #sent = new Map<number, Moment>();
   #tag: string;
@@ -39,7 +40,9 @@ export class Heart {
     lease: Lease,
     acquired: { readonly record: LeaseRecord; readonly object: BucketObject; readonly sent: Moment },
     requestMs: number,
+    key = LOCK_KEY,
   ) {
+    this.#key = key;
     this.#bucket = bucket;
     this.#lease = lease;
     this.#record = acquired.record;
@@ -118,7 +121,7 @@ export class Heart {
   async #put(beat: number, signal: AbortSignal): Promise<boolean> {
     try {
       const bytes = formatRecord({ ...this.#record, beat });
-      const object = await this.#bucket.put(LOCK_KEY, bytes, { condition: { tag: this.#tag }, signal });
+      const object = await this.#bucket.put(this.#key, bytes, { condition: { tag: this.#tag }, signal });
       this.#prolong(beat, object);
       return true;
     } catch (error) {
@@ -132,7 +135,7 @@ export class Heart {
     if (signal.aborted) {
       return await this.#inTime(this.#leaseMs * BEAT_PART, (fresh) => this.#lookAgain(fresh));
     }
-    const seen = await lookAtLease(this.#bucket, signal);
+    const seen = await lookAtLease(this.#bucket, signal, this.#key);
     if (this.#retired) return false;
     if (seen?.record?.nonce !== this.#record.nonce) {
       this.#lease.lose(
@@ -159,12 +162,12 @@ export class Heart {
   async #putFree(signal: AbortSignal): Promise<void> {
     const bytes = formatRecord({ ...this.#record, beat: this.#beat + 1, state: "free" });
     try {
-      await this.#bucket.put(LOCK_KEY, bytes, { condition: { tag: this.#tag }, signal });
+      await this.#bucket.put(this.#key, bytes, { condition: { tag: this.#tag }, signal });
     } catch (error) {
       if (!isUncertain(error) || signal.aborted) throw error;
-      const seen = await lookAtLease(this.#bucket, signal);
+      const seen = await lookAtLease(this.#bucket, signal, this.#key);
       const isOurs = seen?.record?.nonce === this.#record.nonce && seen.record.state === "held";
-      if (isOurs) await this.#bucket.put(LOCK_KEY, bytes, { condition: { tag: seen.object.tag }, signal });
+      if (isOurs) await this.#bucket.put(this.#key, bytes, { condition: { tag: seen.object.tag }, signal });
     }
   }
 

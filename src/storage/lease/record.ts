@@ -44,10 +44,14 @@ const MAX_LOCK_BYTES = 64 * 1024;
 /** The service tells whole seconds, of its clock and of an object's age. */
 const RESOLUTION_MS = 1000;
 
-/** Reads the lock afresh; undefined when there never was one. */
-export async function lookAtLease(bucket: Bucket, signal?: AbortSignal): Promise<SeenLease | undefined> {
+/** Reads the lock (or another lease of the same form) afresh; undefined when there never was one. */
+export async function lookAtLease(
+  bucket: Bucket,
+  signal?: AbortSignal,
+  key = LOCK_KEY,
+): Promise<SeenLease | undefined> {
   const options = signal === undefined ? {} : { signal };
-  const read = await readLock(bucket, options);
+  const read = await readLock(bucket, key, options);
   if (read === undefined) return undefined;
   const { object, bytes } = read;
   const text = new TextDecoder().decode(bytes);
@@ -62,13 +66,14 @@ export async function lookAtLease(bucket: Bucket, signal?: AbortSignal): Promise
 /** Too large for a lock is as good as unreadable: only its age counts then. */
 async function readLock(
   bucket: Bucket,
+  key: string,
   options: { readonly signal?: AbortSignal },
 ): Promise<{ readonly object: BucketObject; readonly bytes: Uint8Array } | undefined> {
   try {
-    return await bucket.get(LOCK_KEY, { ...options, maxBytes: MAX_LOCK_BYTES });
+    return await bucket.get(key, { ...options, maxBytes: MAX_LOCK_BYTES });
   } catch (error) {
     if (!(error instanceof BucketError) || error.failure !== "too_large") throw error;
-    const object = await bucket.head(LOCK_KEY, options);
+    const object = await bucket.head(key, options);
     return object === undefined ? undefined : { object, bytes: new Uint8Array(0) };
   }
 }

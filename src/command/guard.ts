@@ -1,0 +1,57 @@
+import { UsageError } from "#/core/errors.ts";
+import { checksFlag, chosenChecks } from "./check_flags.ts";
+import type { Command } from "./command.ts";
+import { reportFlags } from "./report_files.ts";
+import { defined, listOption, textOption } from "./values.ts";
+import { assertTargets, judgedFlags, targetFlag } from "./workspace.ts";
+import { runWorkspaceChange } from "./workspace_change.ts";
+
+export const command: Command = {
+  summary: "Run a command, and take its changes back when it fails",
+  description:
+    "Take a snapshot, and run the command. When it fails, everything goes back to what it was, the checks are run, and " +
+    "the exit code is 56; otherwise the changes stand. The snapshot is kept either way.",
+  arguments: [{ name: "<command...>", description: "program and arguments, after --" }],
+  options: [
+    {
+      flags: "--description <text>",
+      description: "of the snapshot (default: the command)",
+      completes: "none",
+    },
+    targetFlag,
+    checksFlag,
+    ...reportFlags,
+    ...judgedFlags,
+  ],
+  examples: [
+    { command: "backout guard -- ./deploy.sh v2.0", note: "back to before when the script fails" },
+    {
+      command: "backout guard --description 'migration 42' --checks smoke.yaml -- ./migrate.sh",
+      note: "and look whether it works again",
+    },
+  ],
+  run: async (args, context) => {
+    const { runGuard } = await import("#/mod/snapshot.ts");
+    const { options: values, positionals: words } = args;
+    if (words.length === 0 || words[0] === "") {
+      throw new UsageError("No command was given to guard", {
+        hint: "Put it after --: backout guard -- make deploy",
+      });
+    }
+    const only = listOption(values, "target");
+    return await runWorkspaceChange(args, context, {
+      check: assertTargets,
+      operate: async (options) =>
+        runGuard({
+          ...options,
+          command: words,
+          cwd: context.cwd,
+          checks: await chosenChecks(values, context, options),
+          ...defined({
+            description: textOption(values, "description"),
+            only: only.length === 0 ? undefined : only,
+          }),
+        }),
+    });
+  },
+};

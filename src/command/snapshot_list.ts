@@ -1,0 +1,67 @@
+import { count, formatAge, formatBytes, renderTable } from "#/report/mod.ts";
+import type { SnapshotManifest } from "#/store/model.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { flagOption } from "./values.ts";
+import { runWorkspaceReading, workspaceFlags } from "./workspace.ts";
+
+export const command: Command = {
+  summary: "List snapshots, newest first",
+  description:
+    "List the snapshots of this workspace, newest first: also those that restores made of the state before.",
+  options: [
+    { flags: "--all", description: "also those of other folders and machines in the same store" },
+    ...workspaceFlags,
+  ],
+  examples: [
+    { command: "backout snapshot list", note: "of the nearest backout.yaml" },
+    { command: "backout snapshot list --json", note: "for scripts: whole manifests" },
+  ],
+  run: async (args, context) => {
+    const { listSnapshots } = await import("#/mod/snapshot.ts");
+    return await runWorkspaceReading(args, context, {
+      read: (options) => listSnapshots({ ...options, all: flagOption(args.options, "all") }),
+      text: (view) => textOf(view, context),
+    });
+  },
+};
+
+interface View {
+  readonly snapshots: readonly SnapshotManifest[];
+  readonly damaged: readonly string[];
+}
+
+function textOf({ snapshots, damaged }: View, context: CommandContext): string {
+  const { style } = context.printer;
+  const broken = damaged.length === 0 ? "" : style.red(
+    `${count(damaged.length, "snapshot")} cannot be read: ${
+      damaged.join(", ")
+    }; see \`backout snapshot verify\`\n`,
+  );
+  if (snapshots.length === 0) return `No snapshots yet.\n${broken}`;
+  const now = new Date();
+  const rows = snapshots.map((snapshot) => [
+    snapshot.id,
+    formatAge(snapshot.created_at, now),
+    snapshot.targets.map(({ name }) => name).join(", "),
+    formatBytes(sum(snapshot, "bytes")),
+    formatBytes(sum(snapshot, "stored_bytes")),
+    wordsOf(snapshot).join(", "),
+    snapshot.description,
+  ]);
+  const table = renderTable([["ID", "MADE", "TARGETS", "SIZE", "NEW", "", "DESCRIPTION"], ...rows], {
+    style,
+    width: context.stdoutWidth,
+    right: [3, 4],
+  });
+  return table + broken;
+}
+
+function sum({ targets }: SnapshotManifest, key: "bytes" | "stored_bytes"): number {
+  return targets.reduce((total, target) => total + target[key], 0);
+}
+
+/** What is special about a snapshot, for people. */
+export function wordsOf({ pinned, mark, origin }: SnapshotManifest): readonly string[] {
+  const made = { manual: [], safety: ["before a restore"], guard: ["guard"], import: ["imported"] };
+  return [...(pinned ? ["pinned"] : []), ...(mark === "" ? [] : [mark]), ...made[origin]];
+}

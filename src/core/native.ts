@@ -1,0 +1,280 @@
+/**
+ * What Deno's API lacks: times to the nanosecond, extended attributes, changes to a symlink itself, raw names, one sync
+ * of a whole filesystem. Linux only, and only with the permission to call foreign functions: `native()` is undefined
+ * elsewhere, and who asks says what is then left out. Calls that change something go through `core/posix.ts`.
+ */
+import { ERRNO, type Library, openLibrary } from "#/core/native_symbols.ts";
+
+/** What `lstat` says, to the nanosecond. */
+export interface FileStat {
+  /** With the type's bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  readonly nlink: number;
+  /** Exact; text where a number would round it. */
+  readonly ino: number | string;
+  /** Of the filesystem that it is on. */
+  readonly dev: string;
+  /** `seconds.nanoseconds` since 1970; negative seconds have the nanoseconds added to them. */
+  readonly mtime: string;
+  readonly ctime: string;
+  /** Whether it takes less room than its size says. */
+  readonly sparse: boolean;
+  /** Major and minor number of a device. */
+  readonly rdev: readonly [number, number];
+}
+
+/** A name in a folder. */
+export interface FolderName {
+  /** Undefined when it is not UTF-8; then `shown` tells it as well as can be. */
+  readonly name: string | undefined;
+  readonly shown: string;
+}
+
+export interface Native {
+  /** Without following a symlink; undefined when nothing is there. */
+  stat(path: string): FileStat | undefined;
+  /** Undefined when there is no such folder (a symlink is none). */
+  readFolder(path: string): FolderName[] | undefined;
+  /** Of the file or symlink itself, by name; empty where the filesystem has none. */
+  readAttributes(path: string): Map<string, Uint8Array>;
+  readonly change: NativeChanges;
+}
+
+/** Calls that change something: for `core/posix.ts` only. */
+export interface NativeChanges {
+  setAttribute(path: string, name: string, value: Uint8Array): void;
+  removeAttribute(path: string, name: string): void;
+  /** Sets the modification time (`seconds.nanoseconds`), and the access time to the same. */
+  setTime(path: string, mtime: string): void;
+  chown(path: string, uid: number, gid: number): void;
+  /** Never through a symlink. */
+  chmod(path: string, mode: number): void;
+  mknod(path: string, mode: number, rdev: readonly [number, number]): void;
+  /** Makes everything on the filesystem of `folder` durable. */
+  syncFilesystem(folder: string): void;
+}
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const STATX_BASIC = 0x7ff;
+const O_CLOEXEC = 0x80000;
+const O_FOLDER = Deno.build.arch === "aarch64" ? 0x4000 | 0x8000 : 0x10000 | 0x20000; // O_DIRECTORY | O_NOFOLLOW
+const BLOCK = 512;
+const MAX_VALUE = 1 << 16;
+
+let opened: Native | undefined | null = null;
+let hidden = false;
+
+/** Undefined without the permission, on other systems, or when a symbol is missing. */
+export function native(): Native | undefined {
+  if (hidden) return undefined;
+  if (opened !== null) return opened;
+  const library = openLibrary();
+  opened = library === undefined ? undefined : proven(makeNative(library), library);
+  return opened;
+}
+
+/** A sandbox may forbid the newer calls: then none of them is used. */
+function proven(made: Native, library: Library): Native | undefined {
+  try {
+    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) return made;
+  } catch {
+    // as if there were no such library
+  }
+  library.close();
+  return undefined;
+}
+
+/** Makes `native()` undefined, as without the permission, until it is called with false (tests only). */
+export function withoutNative(without: boolean): void {
+  hidden = without;
+}
+
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true });
+const lenient = new TextDecoder();
+// Reused: nothing here waits, and the calls copy.
+const pathBytes = new Uint8Array(16384);
+const nameBytes = new Uint8Array(1024);
+const statBytes = new Uint8Array(256);
+const statView = new DataView(statBytes.buffer);
+const listBytes = new Uint8Array(MAX_VALUE);
+const listView = new DataView(listBytes.buffer);
+
+function c(text: string, into: Uint8Array = pathBytes): Uint8Array {
+  const { read, written } = encoder.encodeInto(text, into);
+  if (read !== text.length || written >= into.length) throw failure("look at", text, 36);
+  into[written] = 0;
+  return into;
+}
+
+function failure(call: string, path: string, errno: number): Error {
+  const code = ERRNO[errno] ?? `E${errno}`;
+  return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
+}
+
+function makeNative({ symbols }: Library): Native {
+  const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
+  const check = (result: number | bigint, call: string, path: string): number => {
+    if (result < 0) throw failure(call, path, errno());
+    return Number(result);
+  };
+  const value = (path: string, name: string): Uint8Array | undefined => {
+    const size = symbols.lgetxattr(c(path), c(name, nameBytes), listBytes, BigInt(MAX_VALUE));
+    if (size >= 0) return listBytes.slice(0, Number(size));
+    const code = errno();
+    if (code === 61) return undefined; // removed meanwhile
+    throw failure("lgetxattr", path, code);
+  };
+  const withFolder = (path: string, work: (fd: number) => void): boolean => {
+    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC);
+    if (fd < 0) {
+      const code = errno();
+      if (code === 2 || code === 20 || code === 40) return false;
+      throw failure("open", path, code);
+    }
+    try {
+      work(fd);
+    } finally {
+      symbols.close(fd);
+    }
+    return true;
+  };
+  return {
+    stat: (path) => {
+      if (symbols.statx(AT_FDCWD, c(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC, statBytes) === 0) {
+        return readStat();
+      }
+      const code = errno();
+      if (code === 2 || code === 20) return undefined;
+      throw failure("statx", path, code);
+    },
+    readFolder: (path) => {
+      const names: FolderName[] = [];
+      const found = withFolder(path, (fd) => {
+        for (;;) {
+          const end = check(symbols.getdents64(fd, listBytes, BigInt(MAX_VALUE)), "getdents64", path);
+          if (end === 0) return;
+          addNames(end, names);
+        }
+      });
+      return found ? names : undefined;
+    },
+    readAttributes: (path) => {
+      const found = new Map<string, Uint8Array>();
+      const size = symbols.llistxattr(c(path), listBytes, BigInt(MAX_VALUE));
+      if (size === 0n || size === 0 as unknown as bigint) return found;
+      if (size < 0) {
+        const code = errno();
+        if (code === 95) return found;
+        throw failure("llistxattr", path, code);
+      }
+      const names = lenient.decode(listBytes.slice(0, Number(size))).split("\0").filter((it) => it !== "");
+      for (const name of names.sort()) {
+        const bytes = value(path, name);
+        if (bytes !== undefined) found.set(name, bytes);
+      }
+      return found;
+    },
+    change: {
+      setAttribute: (path, name, bytes) => {
+        const given = bytes.length === 0 ? new Uint8Array(1) : bytes.slice();
+        const size = BigInt(bytes.length);
+        check(symbols.lsetxattr(c(path), c(name, nameBytes), given, size, 0), "lsetxattr", path);
+      },
+      removeAttribute: (path, name) => {
+        check(symbols.lremovexattr(c(path), c(name, nameBytes)), "lremovexattr", path);
+      },
+      setTime: (path, mtime) => {
+        check(symbols.utimensat(AT_FDCWD, c(path), timeSpecs(mtime), AT_SYMLINK_NOFOLLOW), "utimensat", path);
+      },
+      chown: (path, uid, gid) => void check(symbols.lchown(c(path), uid, gid), "lchown", path),
+      chmod: (path, mode) => {
+        check(symbols.fchmodat(AT_FDCWD, c(path), mode, AT_SYMLINK_NOFOLLOW), "fchmodat", path);
+      },
+      mknod: (path, mode, [major, minor]) => {
+        check(symbols.mknod(c(path), mode, deviceNumber(major, minor)), "mknod", path);
+      },
+      syncFilesystem: (folder) => {
+        const found = withFolder(folder, (fd) => void check(symbols.syncfs(fd), "syncfs", folder));
+        if (!found) throw failure("syncfs", folder, 2);
+      },
+    },
+  };
+}
+
+/** From `struct statx`, whose layout is the same on every architecture. */
+function readStat(): FileStat {
+  const u32 = (at: number) => statView.getUint32(at, true);
+  const high = u32(36);
+  const ino = high < 0x200000 ? high * 0x100000000 + u32(32) : statView.getBigUint64(32, true).toString();
+  const size = u32(44) * 0x100000000 + u32(40);
+  const blocks = u32(52) * 0x100000000 + u32(48);
+  return {
+    mode: statView.getUint16(28, true),
+    uid: u32(20),
+    gid: u32(24),
+    size,
+    nlink: u32(16),
+    ino,
+    dev: `${u32(136)}:${u32(140)}`,
+    mtime: timeAt(112),
+    ctime: timeAt(96),
+    sparse: blocks * BLOCK < size,
+    rdev: [u32(128), u32(132)],
+  };
+}
+
+function timeAt(at: number): string {
+  const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
+  const rest = statView.getUint32(at + 8, true);
+  return rest >= 100_000_000 ? `${seconds}.${rest}` : `${seconds}.${String(rest).padStart(9, "0")}`;
+}
+
+/** Two `struct timespec`: access time and modification time. */
+function timeSpecs(time: string): Uint8Array<ArrayBuffer> {
+  const [seconds = "0", rest = ""] = time.split(".");
+  const specs = new BigInt64Array(4);
+  specs[0] = specs[2] = BigInt(seconds);
+  specs[1] = specs[3] = BigInt(rest.padEnd(9, "0").slice(0, 9));
+  return new Uint8Array(specs.buffer);
+}
+
+function deviceNumber(major: number, minor: number): bigint {
+  const [a, b] = [BigInt(major), BigInt(minor)];
+  return (b & 0xffn) | ((a & 0xfffn) << 8n) | ((b & ~0xffn) << 12n) | ((a & ~0xfffn) << 32n);
+}
+
+/** From `struct linux_dirent64`. */
+function addNames(end: number, names: FolderName[]): void {
+  for (let at = 0; at < end;) {
+    const length = listView.getUint16(at + 16, true);
+    const from = at + 19;
+    let to = from;
+    let ascii = true;
+    while (listBytes[to] !== 0) if (listBytes[to++]! > 127) ascii = false;
+    at += length;
+    if (listBytes[from] === 46 && (to - from === 1 || to - from === 2 && listBytes[from + 1] === 46)) {
+      continue;
+    }
+    const bytes = listBytes.subarray(from, to);
+    const shown = ascii ? asciiText(bytes) : lenient.decode(bytes);
+    names.push({ name: ascii || isUtf8(bytes) ? shown : undefined, shown });
+  }
+}
+
+function asciiText(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,71 @@
+/** The C library's functions that backout calls, and which file has them. */
+
+const PATH = "buffer";
+
+export const SYMBOLS = {
+  statx: { parameters: ["i32", PATH, "i32", "u32", "buffer"], result: "i32" },
+  open: { parameters: [PATH, "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  syncfs: { parameters: ["i32"], result: "i32" },
+  llistxattr: { parameters: [PATH, "buffer", "usize"], result: "isize" },
+  lgetxattr: { parameters: [PATH, "buffer", "buffer", "usize"], result: "isize" },
+  lsetxattr: { parameters: [PATH, "buffer", "buffer", "usize", "i32"], result: "i32" },
+  lremovexattr: { parameters: [PATH, "buffer"], result: "i32" },
+  utimensat: { parameters: ["i32", PATH, "buffer", "i32"], result: "i32" },
+  lchown: { parameters: [PATH, "u32", "u32"], result: "i32" },
+  fchmodat: { parameters: ["i32", PATH, "u32", "i32"], result: "i32" },
+  mknod: { parameters: [PATH, "u32", "u64"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+/** glibc, then musl under the names that Alpine and others give it. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  "x86_64": ["libc.so.6", "libc.musl-x86_64.so.1"],
+  "aarch64": ["libc.so.6", "libc.musl-aarch64.so.1"],
+};
+
+/** Opens the C library; undefined where there is none that we know, or a symbol is missing, or it is not permitted. */
+export function openLibrary(): Library | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
+  for (const name of LIBRARIES[Deno.build.arch] ?? []) {
+    try {
+      return Deno.dlopen(name, SYMBOLS);
+    } catch {
+      continue; // not this C library, or an old one: the limits are then named
+    }
+  }
+  return undefined;
+}
+
+/** The POSIX names of what these calls fail with (the numbers are the same on x86-64 and arm64). */
+export const ERRNO: Readonly<Record<number, string>> = {
+  1: "EPERM",
+  2: "ENOENT",
+  4: "EINTR",
+  5: "EIO",
+  9: "EBADF",
+  12: "ENOMEM",
+  13: "EACCES",
+  16: "EBUSY",
+  17: "EEXIST",
+  20: "ENOTDIR",
+  21: "EISDIR",
+  22: "EINVAL",
+  23: "ENFILE",
+  24: "EMFILE",
+  28: "ENOSPC",
+  30: "EROFS",
+  34: "ERANGE",
+  36: "ENAMETOOLONG",
+  38: "ENOSYS",
+  40: "ELOOP",
+  61: "ENODATA",
+  75: "EOVERFLOW",
+  95: "ENOTSUP",
+  116: "ESTALE",
+  122: "EDQUOT",
+};

@@ -1,0 +1,35 @@
+/** The part of the library that works on rollback points of targets: loaded without the other. */
+export * from "#/snapshot/mod.ts";
+export { type ImportOptions, importSnapshots } from "#/snapshot/import/import_snapshots.ts";
+export {
+  type CollectReport,
+  collectStore,
+  type CollectStoreOptions,
+  type StoreCheck,
+  type SyncReport,
+  syncStore,
+  type SyncStoreOptions,
+  verifySnapshot,
+  type VerifySnapshotOptions,
+} from "#/snapshot/store_operations.ts";
+export { workspaceDoctor } from "#/snapshot/workspace_doctor.ts";
+export {
+  hasWorkspace,
+  workspaceNote,
+  type WorkspaceStatus,
+  workspaceStatus,
+} from "#/snapshot/workspace_status.ts";
+export {
+  ACTIONS as PLUGIN_ACTIONS,
+  type AdHocRequest,
+  adHocTarget,
+  answerRequest,
+  type PluginAnswer,
+  readSettings,
+  SHORT_ACTIONS as PLUGIN_SHORT_ACTIONS,
+} from "#/plugin/mod.ts";
+export { runChecks } from "#/verify/run_checks.ts";
+export { generateKeyFile } from "#/store/user_key.ts";
+export type * from "#/store/model.ts";
+export type { TargetChange, TargetDriver, TargetSpec } from "#/target/target.ts";
+export type * from "#/verify/check.ts";

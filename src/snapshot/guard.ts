@@ -1,0 +1,149 @@
+/** `guard`: a snapshot, a command, and back where the command fails. */
+import {
+  ExitCode,
+  GuardedCommandError,
+  RollbackError,
+  UnfinishedOperationError,
+  UsageError,
+  VerificationError,
+} from "#/core/errors.ts";
+import { denialError } from "#/policy/evaluate.ts";
+import { toError } from "#/release/report_base.ts";
+import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
+import type { OperationReport } from "#/report/model.ts";
+import { runChange } from "./change.ts";
+import { createSnapshot } from "./create.ts";
+import { type GuardedEnd, runGuarded } from "./guarded_command.ts";
+import { askPolicy } from "./judge.ts";
+import type { WorkspaceOptions } from "./options.ts";
+import { restoreSnapshot } from "./restore.ts";
+import { inWorkspace } from "./workspace.ts";
+
+export interface GuardOptions extends WorkspaceOptions {
+  /** Program and arguments; no shell. Runs in the workspace's folder unless `cwd` says otherwise. */
+  readonly command: readonly string[];
+  readonly cwd?: string;
+  readonly description?: string;
+  /** Names; empty: all targets. */
+  readonly only?: readonly string[];
+  readonly retention?: SnapshotRetentionSettings;
+}
+
+/** What waits for the lock when the command has ended must not give up, in milliseconds. */
+const LOCK_TIMEOUT_MS = 600_000;
+
+/**
+ * Takes a snapshot, runs the command on this process's terminal, and restores the snapshot when the command fails
+ * (56). The snapshot stays either way.
+ * @throws {UsageError}
+ */
+export async function runGuard(options: GuardOptions): Promise<OperationReport> {
+  const { command } = options;
+  const program = command[0] ?? "";
+  if (program === "" || command.some((word) => word.includes("\0"))) {
+    throw new UsageError("guard needs a command to run", {
+      hint: "For example: backout guard -- make install",
+    });
+  }
+  const denial = await inWorkspace(
+    options,
+    async (workspace) => denialError(await askPolicy(workspace, "guard", {}), `guard ${program}`),
+  );
+  if (denial !== undefined) {
+    const definition = { operation: "guard", title: `guard ${program}`, version: "" } as const;
+    return await runChange(options, definition, () => Promise.reject(denial));
+  }
+  const created = await createSnapshot({
+    ...quietly(options),
+    origin: "guard",
+    description: options.description ?? `before ${program}`,
+  });
+  if (created.error !== null || created.dry_run) return asGuard(created, program);
+  const id = created.version;
+  const ended = await run(options, id);
+  // From here on nothing stops it: the command has changed what it changed.
+  const { signal: _done, ...rest } = options;
+  const later = { ...rest, lockTimeoutMs: Math.max(LOCK_TIMEOUT_MS, options.lockTimeoutMs ?? 0) };
+  if (ended instanceof RollbackError) return await note(later, created, ended);
+  if (ended.code === 0 && ended.signal === null) return await note(later, created, undefined);
+  const restored = await restoreSnapshot({ ...quietly(later), snapshot: id, discardChanges: true });
+  return await note(later, { ...restored, version: id }, guardError(program, ended, restored));
+}
+
+/** The parts tell nobody: who wants to know is told of the whole. */
+function quietly<T extends WorkspaceOptions>(options: T): T {
+  return options.around === undefined ? options : { ...options, around: { ...options.around, notify: [] } };
+}
+
+async function run(options: GuardOptions, id: string): Promise<GuardedEnd | RollbackError> {
+  try {
+    return await runGuarded(options.command, options.cwd ?? options.folder, options.signal);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      throw new UsageError(error.message, { hint: `The snapshot ${id} was taken already.`, cause: error });
+    }
+    if (error instanceof RollbackError) return error;
+    throw error;
+  }
+}
+
+function asGuard(report: OperationReport, program: string): OperationReport {
+  const summary = report.error === null ? `${report.summary} and run ${program}` : report.summary;
+  return { ...report, operation: "guard", summary };
+}
+
+/** The program alone: its arguments may hold a secret. */
+function guardError(program: string, ended: GuardedEnd, restored: OperationReport): RollbackError {
+  const how = ended.signal === null ? `failed with exit code ${ended.code}` : `was ended by ${ended.signal}`;
+  const context = { program, exit_code: ended.code, signal: ended.signal, restore: restored.rollback_id };
+  if (restored.exit_code === ExitCode.done) {
+    const idle = restored.steps.length === 0;
+    return new GuardedCommandError(
+      `${program} ${how}; ${
+        idle ? "it had changed nothing" : "its change was rolled back: all is as before it"
+      }`,
+      { context },
+    );
+  }
+  const message = `${program} ${how}, and the rollback says: ${restored.summary}`;
+  const hint = restored.error?.hint ?? `Restore it yourself: backout snapshot restore ${restored.version}.`;
+  if (restored.exit_code === ExitCode.verification) return new VerificationError(message, { hint, context });
+  return new UnfinishedOperationError(message, { hint, context });
+}
+
+/** The whole as an operation of its own in history and audit. */
+function note(
+  options: GuardOptions,
+  part: OperationReport,
+  error: RollbackError | undefined,
+): Promise<OperationReport> {
+  const id = part.version;
+  const program = options.command[0] ?? "";
+  const definition = {
+    operation: "guard",
+    title: `guard ${program}`,
+    version: id,
+    whileWaiting: true,
+  } as const;
+  return runChange(options, definition, (change) => {
+    change.report = {
+      ...change.report,
+      versions: [id],
+      version_exists: true,
+      policy: part.policy,
+      policy_passed: part.policy_passed,
+      dependencies_satisfied: part.dependencies_satisfied,
+      steps: part.steps,
+      verification: part.verification,
+      ...(part.snapshot === undefined ? {} : { snapshot: part.snapshot }),
+      warnings: [...new Set([...change.report.warnings, ...part.warnings])],
+      undo: error === undefined ? `backout snapshot restore ${id}` : part.undo,
+      status: error === undefined ? "success" : "failed",
+      error: error === undefined ? null : toError(error),
+      errors: error === undefined ? [] : [error.message],
+      exit_code: error?.code ?? ExitCode.done,
+      summary: error?.message ?? `${program} succeeded; the snapshot ${id} of the state before is kept`,
+    };
+    return Promise.resolve();
+  });
+}

@@ -1,0 +1,69 @@
+/** Stores chunks that are not there yet. One for each thread; what is there, they share. */
+import * as crypto from "node:crypto";
+import type { ChunkCipher } from "./cipher.ts";
+import { IdTable, type SharedIdTable } from "./id_table.ts";
+import { hexOf } from "./layout.ts";
+import { PackWriter, type PackWriterOptions } from "./pack_writer.ts";
+
+/** Passes through `postMessage`. */
+export interface SharedTables {
+  /** What is in the store. */
+  readonly known: readonly SharedIdTable[];
+  /** What this process is adding. */
+  readonly added: SharedIdTable;
+}
+
+export interface AddedChunk {
+  /** In hex. */
+  readonly id: string;
+  /** SHA-256 in hex. */
+  readonly sha256: string;
+}
+
+export class ChunkAdder {
+  readonly packs: PackWriter;
+  readonly #cipher: ChunkCipher;
+  #known: readonly IdTable[] = [];
+  #added: IdTable;
+  /** After a failure it is not known what was stored: nothing more is, and nothing is committed. */
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(options: PackWriterOptions, tables: SharedTables) {
+    this.packs = new PackWriter(options);
+    this.#cipher = options.cipher;
+    this.#added = new IdTable(tables.added);
+    this.useTables(tables);
+  }
+
+  useTables(tables: SharedTables): void {
+    this.#known = tables.known.map((table) => new IdTable(table));
+    this.#added = new IdTable(tables.added);
+  }
+
+  /** Its bytes may be used anew afterwards. */
+  add(bytes: Uint8Array): AddedChunk {
+    const sha256 = crypto.createHash("sha256").update(bytes).digest();
+    const id = this.#cipher.id(sha256);
+    this.#guarded(() => {
+      const isKnown = this.#known.some((table) => table.find(id) !== undefined) || !this.#added.add(id);
+      if (!isKnown) this.packs.add(bytes, id);
+    });
+    const hex = hexOf(id);
+    return { id: hex, sha256: id === sha256 ? hex : hexOf(sha256) };
+  }
+
+  /** Ends the pack. */
+  finish(): void {
+    this.#guarded(() => this.packs.finish());
+  }
+
+  #guarded(work: () => void): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      work();
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
+  }
+}

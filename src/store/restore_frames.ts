@@ -1,0 +1,162 @@
+/** Takes frames apart and writes their chunks into files. Synchronous: the caller is a worker, or rests in between. */
+import * as fs from "node:fs";
+import * as crypto from "node:crypto";
+import { StorageError } from "#/core/errors.ts";
+import { errorCode, openNewFile, openToFill, resize, writeAt } from "#/core/posix.ts";
+import { attempt } from "#/core/system_error.ts";
+import type { ChunkCipher } from "./cipher.ts";
+import { decompress } from "./codec.ts";
+import { FRAME_CONTEXT, hexOf } from "./layout.ts";
+import { ageNursery } from "./nursery.ts";
+import { damagedPack } from "./pack_format.ts";
+
+/** Where a chunk goes. */
+export interface ChunkTarget {
+  readonly path: string;
+  /** In the file, in bytes. */
+  readonly at: number;
+  /** The chunk is all of the file, which is made now; otherwise the file is there. */
+  readonly whole: boolean;
+  readonly sparse: boolean;
+}
+
+export interface ChunkToRestore {
+  /** Where it is in the frame. */
+  readonly start: number;
+  readonly size: number;
+  /** In hex. */
+  readonly id: string;
+  readonly targets: readonly ChunkTarget[];
+}
+
+export interface FrameToRestore {
+  readonly offset: number;
+  readonly stored: number;
+  readonly raw: number;
+  readonly codec: number;
+  readonly chunks: readonly ChunkToRestore[];
+}
+
+/** Frames of one pack that lie near each other, in their order. */
+export interface RestoreJob {
+  /** As shown to people. */
+  readonly location: string;
+  readonly pack: string;
+  /** The pack's file where it is on this machine. */
+  readonly packPath: string | undefined;
+  /** Otherwise the bytes of the frames, from `offset` of the pack. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly offset: number;
+  readonly length: number;
+  readonly frames: readonly FrameToRestore[];
+}
+
+/** Runs of zeros of this length are left out of a sparse file: a block of most filesystems. */
+const HOLE_BYTES = 4096;
+const FILE_MODE = 0o600;
+/** One thread's buffer for what it reads of packs. */
+let packBuffer = new Uint8Array(0);
+
+/** @throws {IntegrityError} the pack is missing or damaged */
+export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): void {
+  const bytes = job.bytes ?? readPack(job);
+  if (bytes.length < job.length) throw damagedPack(job, job.pack, "it ends too early");
+  for (const frame of job.frames) {
+    const from = frame.offset - job.offset;
+    const raw = openFrame(job, job.pack, frame, bytes.subarray(from, from + frame.stored), cipher);
+    for (const chunk of frame.chunks) {
+      const content = raw.subarray(chunk.start, chunk.start + chunk.size);
+      assertChunk(job, job.pack, content, chunk.id, cipher);
+      for (const target of chunk.targets) writeChunk(target, content);
+    }
+  }
+}
+
+/**
+ * A frame's chunks, one after the other.
+ * @throws {IntegrityError}
+ */
+export function openFrame(
+  store: { readonly location: string },
+  pack: string,
+  frame: { readonly codec: number; readonly raw: number; readonly offset: number },
+  sealed: Uint8Array,
+  cipher: ChunkCipher,
+): Uint8Array {
+  try {
+    ageNursery();
+    return decompress(frame.codec, cipher.open(sealed, FRAME_CONTEXT), frame.raw);
+  } catch (cause) {
+    if (cause instanceof StorageError) throw cause; // nothing is wrong with the pack
+    throw damagedPack(store, pack, `the frame at ${frame.offset} does not open`, cause);
+  }
+}
+
+/** @throws {IntegrityError} the bytes are not those of this id */
+export function assertChunk(
+  store: { readonly location: string },
+  pack: string,
+  bytes: Uint8Array,
+  id: string,
+  cipher: ChunkCipher,
+): void {
+  const actual = hexOf(cipher.id(crypto.createHash("sha256").update(bytes).digest()));
+  if (actual !== id) throw damagedPack(store, pack, `chunk ${id} has other bytes (${actual})`);
+}
+
+function readPack(job: RestoreJob): Uint8Array {
+  const path = job.packPath!;
+  try {
+    const file = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0));
+    try {
+      if (packBuffer.length < job.length) packBuffer = new Uint8Array(job.length);
+      const bytes = packBuffer.subarray(0, job.length);
+      let done = 0;
+      while (done < bytes.length) {
+        const got = fs.readSync(file, bytes, done, bytes.length - done, job.offset + done);
+        if (got === 0) break;
+        done += got;
+      }
+      return bytes.subarray(0, done);
+    } finally {
+      fs.closeSync(file);
+    }
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") throw damagedPack(job, job.pack, "it is missing", cause);
+    return attempt("read", path, () => {
+      throw cause;
+    });
+  }
+}
+
+function writeChunk({ path, at, whole, sparse }: ChunkTarget, bytes: Uint8Array): void {
+  attempt("write", path, () => {
+    using file = whole ? openNewFile(path, FILE_MODE) : openToFill(path);
+    if (!sparse) return writeAt(file, path, bytes, at);
+    if (whole) resize(file, path, bytes.length);
+    for (const [from, to] of withoutHoles(bytes, at)) {
+      writeAt(file, path, bytes.subarray(from, to), at + from);
+    }
+  });
+}
+
+/** The parts that are not whole blocks of zeros. @param at where the bytes begin in the file: blocks count from its begin */
+function* withoutHoles(bytes: Uint8Array, at: number): Generator<readonly [number, number]> {
+  let from: number | undefined;
+  for (let block = 0; block < bytes.length;) {
+    const end = Math.min(bytes.length, block + HOLE_BYTES - (at + block) % HOLE_BYTES);
+    if (end - block === HOLE_BYTES && isZero(bytes, block, end)) {
+      if (from !== undefined) yield [from, block];
+      from = undefined;
+    } else {
+      from ??= block;
+    }
+    block = end;
+  }
+  if (from !== undefined) yield [from, bytes.length];
+}
+
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

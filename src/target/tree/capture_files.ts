@@ -1,0 +1,131 @@
+/** Gives files to the store, and looks again: what changed or went meanwhile is read once more, then recorded as it is. */
+import type { CaptureContext } from "../target.ts";
+import type { StoredFile } from "#/store/store.ts";
+import type { WaitingEntry } from "./capture.ts";
+import { DIGESTED_BYTES, sameStamp, type TreeEntry } from "./entry.ts";
+import { lookAt, type Seen } from "./look.ts";
+import { digestsOf } from "./same_content.ts";
+
+const ATTEMPTS = 3;
+
+export interface ReadOutcome {
+  /** Files that were read. */
+  readonly read: number;
+  readonly unreadable: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+interface ReadOptions {
+  readonly context: CaptureContext;
+  readonly describe: (seen: Seen) => TreeEntry | undefined;
+  /** A path that went no longer stands for its hard links. */
+  readonly forget: (path: string) => void;
+}
+
+/** Fills in the content of the entries that are to be read, or drops them. */
+export async function readChanged(
+  waiting: readonly WaitingEntry[],
+  options: ReadOptions,
+): Promise<ReadOutcome> {
+  const outcome = { read: 0, unreadable: [] as string[], warnings: [] as string[] };
+  let open = waiting.filter((it) => it.read && it.entry !== undefined);
+  const gone = new Set<string>();
+  for (let attempt = 1; open.length > 0; attempt++) {
+    const files = open.map(({ entry, previous }) => ({
+      path: entry!.path,
+      size: entry!.size ?? 0,
+      ...(previous === undefined ? {} : { previous }),
+    }));
+    const stored = await options.context.writer.addFiles(files, { signal: options.context.signal });
+    outcome.read += files.length;
+    const again: WaitingEntry[] = [];
+    open.forEach((it, i) => {
+      const last = attempt >= ATTEMPTS;
+      const verdict = settle(it, stored[i]!, last, options, outcome);
+      if (verdict === "again") again.push(it);
+      if (verdict === "gone") gone.add(it.seen.path);
+    });
+    open = again;
+  }
+  await completeDigests(waiting, options.context.signal);
+  for (const path of gone) {
+    options.forget(path);
+    outcome.warnings.push(`Went while it was read, and is not in the snapshot: ${JSON.stringify(path)}`);
+  }
+  return gone.size === 0 ? outcome : await adoptLinks(waiting, gone, options, outcome);
+}
+
+/** A fingerprint needs the digest of every file that is not large; the store may know only those of its chunks. */
+async function completeDigests(waiting: readonly WaitingEntry[], signal: AbortSignal): Promise<void> {
+  const open = waiting.filter(({ read, entry }) =>
+    read && entry?.content !== undefined && entry.content.sha256 === undefined &&
+    entry.content.size <= DIGESTED_BYTES
+  );
+  if (open.length === 0) return;
+  const digests = await digestsOf(open.map((it) => it.seen.path), signal);
+  for (const it of open) {
+    const sha256 = digests.get(it.seen.path);
+    if (sha256 !== undefined) it.entry = { ...it.entry!, content: { ...it.entry!.content!, sha256 } };
+  }
+}
+
+function settle(
+  it: WaitingEntry,
+  stored: StoredFile,
+  last: boolean,
+  options: ReadOptions,
+  outcome: { unreadable: string[]; warnings: string[] },
+): "done" | "again" | "gone" {
+  const { path } = it.seen;
+  if (stored.kind === "unreadable") {
+    outcome.unreadable.push(`${path} (${stored.reason})`);
+    it.entry = undefined;
+    return "done";
+  }
+  const now = lookAt(path);
+  if (now === undefined || now.type !== "file") {
+    it.entry = undefined;
+    return "gone";
+  }
+  if (stored.kind === "stored" && sameStamp(it.entry!, now)) {
+    it.entry = { ...it.entry!, content: stored.content };
+    return "done";
+  }
+  const described = options.describe(now);
+  it.entry = described;
+  if (described === undefined) return "done";
+  if (!last) return "again";
+  if (stored.kind === "vanished") {
+    it.entry = undefined;
+    return "gone";
+  }
+  it.entry = { ...described, size: stored.content.size, content: stored.content, changing: true };
+  outcome.warnings.push(`Changed while it was read, and is kept as last read: ${JSON.stringify(path)}`);
+  return "done";
+}
+
+/** Further names of a file whose first name went become files of their own. */
+async function adoptLinks(
+  waiting: readonly WaitingEntry[],
+  gone: ReadonlySet<string>,
+  options: ReadOptions,
+  outcome: ReadOutcome,
+): Promise<ReadOutcome> {
+  const adopted: WaitingEntry[] = [];
+  for (const it of waiting) {
+    const link = it.entry?.link;
+    if (link === undefined || !gone.has(link)) continue;
+    const { link: _link, ...entry } = it.entry!;
+    it.entry = entry;
+    adopted.push({ ...it, entry, read: true });
+  }
+  if (adopted.length === 0) return outcome;
+  const more = await readChanged(adopted, options);
+  const byPath = new Map(adopted.map((it) => [it.seen.path, it.entry]));
+  for (const it of waiting) if (byPath.has(it.seen.path)) it.entry = byPath.get(it.seen.path);
+  return {
+    read: outcome.read + more.read,
+    unreadable: [...outcome.unreadable, ...more.unreadable],
+    warnings: [...outcome.warnings, ...more.warnings],
+  };
+}

@@ -1,0 +1,67 @@
+/** No change leads out of what a target covers: every folder on the way is a real one, looked at right before. */
+import { RollbackError } from "#/core/errors.ts";
+import { makeFolders } from "#/core/output_file.ts";
+import { mkdir } from "#/core/posix.ts";
+import { lookAt } from "./look.ts";
+import { isWithin, pathProblem } from "./path.ts";
+
+export class Guard {
+  readonly #folders: readonly string[];
+
+  /** @param folders what is covered: the folders above them are the system's own, and may be symlinks */
+  constructor(folders: readonly string[]) {
+    this.#folders = folders;
+  }
+
+  /**
+   * @returns the path, checked
+   * @throws {RollbackError} it is not covered, or a symlink (or anything but a folder) is on the way
+   */
+  check(path: string): string {
+    const root = this.#folders.find((it) => isWithin(path, it));
+    if (root === undefined || pathProblem(path) !== undefined) {
+      throw new RollbackError(
+        `Cannot touch ${JSON.stringify(path)}: it is outside of what the target covers`,
+        {
+          hint: "Somebody may have changed the snapshot. Run `backout snapshot verify`.",
+          context: { path },
+        },
+      );
+    }
+    for (let at = path.indexOf("/", root.length); at > 0; at = path.indexOf("/", at + 1)) {
+      const folder = path.slice(0, at);
+      if (isWithin(folder, root)) this.#mustBeFolder(folder, path);
+    }
+    return path;
+  }
+
+  /** Makes a folder and those above it; below what is covered through no symlink. */
+  makeFolders(path: string): void {
+    const root = this.#folders.find((it) => isWithin(path, it));
+    if (root === undefined || root === path) return makeFolders(path);
+    makeFolders(root);
+    for (let at = path.indexOf("/", root.length + 1); at > 0; at = path.indexOf("/", at + 1)) {
+      this.#makeFolder(path.slice(0, at));
+    }
+    this.#makeFolder(path);
+  }
+
+  #makeFolder(path: string): void {
+    if (lookAt(this.check(path)) === undefined) mkdir(path);
+    this.#mustBeFolder(path, path);
+  }
+
+  #mustBeFolder(folder: string, path: string): void {
+    const type = lookAt(folder)?.type;
+    if (type === "folder") return;
+    throw new RollbackError(
+      `Cannot touch ${JSON.stringify(path)}: ${JSON.stringify(folder)} is ${
+        type === undefined ? "gone" : `a ${type}, not a folder`
+      }`,
+      {
+        hint: "Something else changed it at the same moment. Stop that, then restore again.",
+        context: { path, folder },
+      },
+    );
+  }
+}

@@ -1,0 +1,99 @@
+/** A command whose failure is rolled back. */
+import assert from "node:assert/strict";
+import { listSnapshots, runGuard } from "#/snapshot/mod.ts";
+import { withTempDir } from "../support/temp.ts";
+import { testRequiring } from "../support/require.ts";
+import { look, makeWorld, pathOf, versions } from "./world.ts";
+
+function shell(text: string): readonly string[] {
+  return ["sh", "-c", text];
+}
+
+testRequiring(
+  ["posix"],
+  "guard: the command fails, and its change is rolled back (56)",
+  () =>
+    withTempDir(async (folder) => {
+      const options = makeWorld(folder);
+      const report = await runGuard({
+        ...options,
+        command: shell(`printf x > ${pathOf(folder, "two")}; exit 7`),
+      });
+      assert.equal(report.exit_code, 56, report.summary);
+      assert.match(report.summary, /exit code 7/);
+      assert.equal(report.operation, "guard");
+      assert.deepEqual(look(folder), versions("v1"));
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "guard: the command succeeds; its change and the snapshot stay",
+  () =>
+    withTempDir(async (folder) => {
+      const options = makeWorld(folder);
+      const report = await runGuard({ ...options, command: shell(`printf x > ${pathOf(folder, "two")}`) });
+      assert.equal(report.exit_code, 0, report.summary);
+      assert.deepEqual(look(folder), { ...versions("v1"), two: "x" });
+      const { snapshots } = await listSnapshots(options);
+      assert.deepEqual(snapshots.map(({ origin }) => origin), ["guard"]);
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "guard: a failure that changed nothing, a missing program, a killed one",
+  () =>
+    withTempDir(async (folder) => {
+      const options = makeWorld(folder);
+      const idle = await runGuard({ ...options, command: ["false"] });
+      assert.equal(idle.exit_code, 56);
+      assert.match(idle.summary, /changed nothing/);
+      const missing = await runGuard({ ...options, command: ["no-such-program-anywhere"] });
+      assert.equal(missing.exit_code, 40, missing.summary);
+      const killed = await runGuard({
+        ...options,
+        command: shell(`printf x > ${pathOf(folder, "one")}; kill -9 $$`),
+      });
+      assert.equal(killed.exit_code, 56);
+      assert.match(killed.summary, /SIGKILL/);
+      assert.deepEqual(look(folder), versions("v1"));
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "guard: what stops it goes to the command first, and the change is rolled back",
+  () =>
+    withTempDir(async (folder) => {
+      const options = makeWorld(folder);
+      const controller = new AbortController();
+      const path = pathOf(folder, "one");
+      const command = shell(
+        `trap 'printf y >> ${path}; exit 3' TERM; printf x > ${path}; while :; do sleep 0.05; done`,
+      );
+      const running = runGuard({ ...options, command, signal: controller.signal });
+      while (look(folder).one !== "x") await new Promise((resolve) => setTimeout(resolve, 10));
+      controller.abort("SIGTERM");
+      const report = await running;
+      assert.equal(report.exit_code, 56, report.summary);
+      assert.match(report.summary, /exit code 3/);
+      assert.deepEqual(look(folder), versions("v1"));
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "guard: a rule against it keeps the command from running",
+  () =>
+    withTempDir(async (folder) => {
+      const policy = {
+        custom: [{ id: "no-guard", when: "true", message: "not today", operations: ["guard" as const] }],
+      };
+      const options = { ...makeWorld(folder), policy };
+      const report = await runGuard({ ...options, command: shell(`printf x > ${pathOf(folder, "one")}`) });
+      assert.equal(report.exit_code, 41, report.summary);
+      assert.deepEqual(look(folder), versions("v1"));
+      assert.deepEqual((await listSnapshots(options)).snapshots, []);
+    }),
+);

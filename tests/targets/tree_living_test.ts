@@ -1,0 +1,59 @@
+/** Trees that others work in meanwhile: files that change or go while they are read, sockets of running programs. */
+import assert from "node:assert/strict";
+import { withTempDir } from "../support/temp.ts";
+import { TreeWorld } from "./tree_support.ts";
+
+Deno.test("a file that changes, and one that goes, while they are read", async () => {
+  await withTempDir(async (folder) => {
+    const root = `${folder}/data`;
+    Deno.mkdirSync(root);
+    for (const name of ["busy", "brief", "once", "still"]) Deno.writeTextFileSync(`${root}/${name}`, name);
+    Deno.linkSync(`${root}/brief`, `${root}/brief too`);
+    const world = new TreeWorld(folder, { paths: [root] });
+    let changed = false;
+    world.store.onRead = (path) => {
+      if (path.endsWith("/busy")) Deno.writeTextFileSync(path, "more", { append: true });
+      if (path.endsWith("/brief")) Deno.removeSync(path);
+      if (path.endsWith("/once") && !changed) Deno.writeTextFileSync(path, "twice");
+      if (path.endsWith("/once")) changed = true;
+    };
+    const saved = await world.capture();
+    assert.match(saved.warnings.join("\n"), /Changed while it was read.*busy/);
+    assert.match(saved.warnings.join("\n"), /Went while it was read.*brief"/);
+    assert.doesNotMatch(saved.warnings.join("\n"), /once|still/);
+    Deno.removeSync(root, { recursive: true });
+    await world.restore(saved);
+    assert.deepEqual([...Deno.readDirSync(root)].map((it) => it.name).sort(), [
+      "brief too",
+      "busy",
+      "once",
+      "still",
+    ]);
+    assert.equal(Deno.readTextFileSync(`${root}/once`), "twice");
+    assert.equal(Deno.readTextFileSync(`${root}/brief too`), "brief");
+  });
+});
+
+Deno.test("sockets are left to the programs that serve them", async () => {
+  await withTempDir(async (folder) => {
+    const root = `${folder}/data`;
+    Deno.mkdirSync(`${root}/run`, { recursive: true });
+    Deno.writeTextFileSync(`${root}/file`, "one");
+    const world = new TreeWorld(folder, { paths: [root] });
+    const bare = await world.capture();
+    const listening = [Deno.listen({ transport: "unix", path: `${root}/run/app.sock` })];
+    const live = await world.capture();
+    assert.equal(live.fingerprint, bare.fingerprint);
+    assert.deepEqual((await world.plan(bare)).changes, []);
+    Deno.mkdirSync(`${root}/later`);
+    listening.push(Deno.listen({ transport: "unix", path: `${root}/later/app.sock` }));
+    await world.restore(bare);
+    assert.ok(Deno.lstatSync(`${root}/run/app.sock`).isSocket);
+    assert.throws(() => Deno.lstatSync(`${root}/later`), Deno.errors.NotFound);
+    for (const it of listening) it.close();
+    await Deno.remove(`${root}/run/app.sock`).catch(() => {}); // closing may have removed it
+    await world.restore(live);
+    assert.equal(await world.fingerprint(), live.fingerprint);
+    assert.deepEqual((await world.plan(live)).changes, []);
+  });
+});

@@ -1,0 +1,83 @@
+/** The tables of `docs/checks.md` and `docs/targets.md` are those of the schemas; `BACKOUT_UPDATE_GOLDEN=1` writes them anew. */
+import assert from "node:assert/strict";
+import { parse } from "yaml";
+import { configSchema } from "#/config/commands.ts";
+import { readConfig } from "#/config/parse.ts";
+
+interface Property {
+  readonly const?: string;
+  readonly description?: string;
+}
+
+interface Kind {
+  readonly properties: Readonly<Record<string, Property>>;
+  readonly required: readonly string[];
+}
+
+const COMMON = new Set(["type", "after", "timeout", "required", "retries", "interval", "start_delay"]);
+
+function tableOf(kinds: readonly Kind[]): string {
+  const rows = kinds.map(({ properties, required }) => {
+    const own = Object.entries(properties)
+      .filter(([key, { description }]) => !COMMON.has(key) && !(description ?? "").startsWith("For people"));
+    const keys = own.map(([key, { description = "" }]) =>
+      `${required.includes(key) ? `**${key}**` : key}${
+        description === "" ? "" : `: ${description.replace(/\.$/, "").replaceAll("|", "\\|")}`
+      }`
+    );
+    return [`\`${properties.type?.const}\``, properties.type?.description ?? "", keys.join("; ")];
+  });
+  return table([["kind", "what it is", "keys (**needed**)"], ...rows]);
+}
+
+/** As `deno fmt` leaves it. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
+  const [heading, ...rest] = rows;
+  return [line(heading!), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n");
+}
+
+async function compareTable(name: "checks" | "targets", kinds: readonly Kind[]): Promise<void> {
+  const file = new URL(`../../docs/${name}.md`, import.meta.url);
+  const text = await Deno.readTextFile(file);
+  const begin = `<!-- ${name}: made by a test, do not edit -->\n`;
+  const from = text.indexOf(begin) + begin.length;
+  const to = text.indexOf(`<!-- end of ${name} -->`);
+  assert.ok(from >= begin.length && to >= from, `docs/${name}.md has no place for its table`);
+  const wanted = `${text.slice(0, from)}\n${tableOf(kinds)}\n\n${text.slice(to)}`;
+  if (Deno.env.get("BACKOUT_UPDATE_GOLDEN") === "1") await Deno.writeTextFile(file, wanted);
+  assert.equal(await Deno.readTextFile(file), wanted, "BACKOUT_UPDATE_GOLDEN=1 writes it anew");
+}
+
+Deno.test("docs/checks.md and docs/targets.md have every kind with its keys", async () => {
+  const { properties } = await configSchema() as {
+    properties: {
+      targets: { additionalProperties: { oneOf: readonly Kind[] } };
+      checks: { items: { oneOf: readonly Kind[] } };
+    };
+  };
+  await compareTable("targets", properties.targets.additionalProperties.oneOf);
+  await compareTable("checks", properties.checks.items.oneOf);
+});
+
+Deno.test("the examples of docs/checks.md and docs/targets.md are right", async () => {
+  for (const name of ["checks", "targets"]) {
+    const text = await Deno.readTextFile(new URL(`../../docs/${name}.md`, import.meta.url));
+    const blocks = [...text.matchAll(/(?:^ {4}.*\n(?:\n(?= {4}))?)+/gm)]
+      .map(([block]) => block.replaceAll(/^ {4}/gm, ""))
+      .filter((block) => /^(targets|checks|store|snapshots):/.test(block));
+    assert.ok(blocks.length > 0);
+    // Two spellings of one key stand below each other.
+    const examples = blocks.flatMap((block) =>
+      block.startsWith("store:") ? block.trim().split("\n") : [block]
+    );
+    for (const example of examples) {
+      assert.ok(Object.keys(parse(example) as object).length > 0);
+      const env = (variable: string) => variable === "DATABASE_URL" ? "postgresql://u@h/d" : undefined;
+      const { problems } = await readConfig({ path: "/w/backout.yaml", text: `version: 1\n${example}`, env });
+      assert.deepEqual(problems, [], example);
+    }
+  }
+});
