@@ -2,7 +2,7 @@
 import { ExitCode, UsageError } from "#/core/errors.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import type { OperationReport } from "#/report/model.ts";
-import { numberedSteps, renderOutcome, renderReport, reportFormats } from "#/report/mod.ts";
+import { numberedSteps, renderOutcome, renderPruneTable, renderReport, reportFormats } from "#/report/mod.ts";
 import { finishReport, metricsFile, metricsOutput } from "./aftermath.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
 import { changeOptions } from "./context.ts";
@@ -91,7 +91,8 @@ async function askFirst(
   assertCanAsk(context, destructive);
   const { onEvent: _silent, ...quiet } = options;
   const preview = await change.operate({ ...quiet, dryRun: true });
-  if (preview.exit_code !== ExitCode.done) return preview;
+  // What was asked for was no dry run: the report must not say so.
+  if (preview.exit_code !== ExitCode.done) return { ...preview, dry_run: false };
   if (preview.steps.length === 0) return { ...preview, dry_run: false, status: "success" }; // nothing to ask about
   const { style } = context.printer;
   const steps = numberedSteps(preview.steps, style);
@@ -135,10 +136,13 @@ export function present(report: OperationReport, context: CommandContext): void 
 
 function textOf(report: OperationReport, context: CommandContext): string {
   const { printer, globals } = context;
+  const { style } = printer;
   const text = context.stdoutIsTerminal && !globals.verbose
-    ? renderOutcome(report, printer.style)
-    : renderReport(report, printer.style, { verbose: globals.verbose });
+    ? (report.dry_run ? renderPruneTable(report, { style, width: context.stdoutWidth }) : "") +
+      renderOutcome(report, style)
+    : renderReport(report, style, { verbose: globals.verbose });
   if (!report.dry_run || report.exit_code !== ExitCode.done || !globals.dryRun) return text;
+  if (report.operation === "snapshot_restore" && report.steps.length === 0) return text; // nothing to run
   return `${text}To run it:\n  ${printer.style.cyan(commandWithoutDryRun(context.argv))}\n`;
 }
 

@@ -1,6 +1,6 @@
 import { UsageError } from "#/core/errors.ts";
 import { checksFlag, chosenChecks } from "./check_flags.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { reportFlags } from "./report_files.ts";
 import { defined, listOption, textOption } from "./values.ts";
 import { assertTargets, judgedFlags, targetFlag } from "./workspace.ts";
@@ -10,7 +10,8 @@ export const command: Command = {
   summary: "Run a command, and take its changes back when it fails",
   description:
     "Take a snapshot, and run the command. When it fails, everything goes back to what it was, the checks are run, and " +
-    "the exit code is 56; otherwise the changes stand. The snapshot is kept either way.",
+    "the exit code is 56; otherwise the changes stand. The snapshot is kept either way. With JSON on standard output, " +
+    "that of the command goes to standard error.",
   arguments: [{ name: "<command...>", description: "program and arguments, after --" }],
   options: [
     {
@@ -46,6 +47,7 @@ export const command: Command = {
           ...options,
           command: words,
           cwd: context.cwd,
+          commandOutput: printsDocument(context) ? "stderr" : "stdout",
           checks: await chosenChecks(values, context, options),
           ...defined({
             description: textOption(values, "description"),
@@ -55,3 +57,8 @@ export const command: Command = {
     });
   },
 };
+
+/** Whether standard output is read by a program: what the command prints must not stand between. */
+function printsDocument({ globals }: CommandContext): boolean {
+  return globals.output === "json" || globals.events === "-";
+}

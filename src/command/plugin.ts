@@ -108,23 +108,27 @@ async function answerLines(
   context: CommandContext,
   answer: (request: string) => Promise<void>,
 ): Promise<void> {
-  let begun = "";
+  let begun: string[] = [];
+  let length = 0;
+  let depth = 0;
+  const take = (): string => {
+    const text = begun.join("\n");
+    begun = [];
+    length = depth = 0;
+    return text;
+  };
   for await (const line of context.stdinLines()) {
     context.signal.throwIfAborted();
-    if (begun === "" && line.trim() === "") continue;
-    if (begun !== "" && isRequest(line)) {
-      await answer(begun); // it was cut off: the next one is whole
-      begun = "";
-    }
-    const text = begun === "" ? line : `${begun}\n${line}`;
-    if (text.length < LONGEST_TEXT && isOpen(text)) {
-      begun = text;
-      continue;
-    }
-    begun = "";
-    await answer(text);
+    if (begun.length === 0 && line.trim() === "") continue;
+    if (begun.length > 0 && isRequest(line)) await answer(take()); // it was cut off: the next one is whole
+    begun.push(line);
+    length += line.length;
+    depth += depthOf(line);
+    const open = depth > 0 && /^\s*\{/.test(begun[0]!);
+    if (!open || length >= LONGEST_TEXT) await answer(take());
   }
-  if (begun !== "") await answer(begun);
+  context.signal.throwIfAborted();
+  if (begun.length > 0) await answer(take());
 }
 
 /** Whether a line alone is a request. */
@@ -138,13 +142,12 @@ function isRequest(line: string): boolean {
   }
 }
 
-/** Whether braces or brackets are open at the end of a text that begins like an object. */
-function isOpen(text: string): boolean {
-  if (!/^\s*\{/.test(text)) return false;
+/** How many more braces and brackets a line opens than it closes. No text of JSON goes on in the next line. */
+function depthOf(line: string): number {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"?|[{}[\]]/gs)) {
+  for (const [token] of line.matchAll(/"(?:[^"\\]|\\.)*"?|[{}[\]]/g)) {
     if (token === "{" || token === "[") depth++;
     else if (token === "}" || token === "]") depth--;
   }
-  return depth > 0;
+  return depth;
 }

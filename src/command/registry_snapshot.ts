@@ -38,6 +38,11 @@ export const snapshotEntries: readonly RegistryEntry[] = [
     load: () => import("./snapshot_delete.ts"),
   },
   {
+    path: ["snapshot", "prune"],
+    summary: "Delete the snapshots that the rules let go of",
+    load: () => import("./snapshot_prune.ts"),
+  },
+  {
     path: ["snapshot", "pin"],
     summary: "Protect a snapshot from deletion",
     load: () => import("./snapshot_pin.ts"),

@@ -1,10 +1,12 @@
 /** The rules of retention from flags, over those of the configuration. */
 import { UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
-import type { HistoryRules, RetentionSettings } from "#/policy/retention.ts";
+import type { HistoryRules, KeepRules, RetentionSettings } from "#/policy/retention.ts";
+import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
 import type { CommandContext, OptionSpec, OptionValues } from "./command.ts";
 import { lazyConfig } from "./context.ts";
 import { defined, parseDuration, parseSize, textOption } from "./values.ts";
+import { placesOf } from "./workspace.ts";
 
 const KEEP = "Rules (each over the one in backout.yaml; 0 turns it off):";
 
@@ -18,18 +20,22 @@ const COUNTS = [
 ] as const;
 
 export const retentionFlags: readonly OptionSpec[] = [
-  ...COUNTS.map(([, flag, description]): OptionSpec => ({
-    flags: `${flag} <n>`,
-    description,
-    completes: "none",
-    group: KEEP,
-  })),
-  rule("--keep-within <duration>", "everything younger than this, e.g. 90d"),
-  rule("--max-size <size>", "what all backups may take together, e.g. 20GiB; the oldest go first"),
-  rule("--min-free <size>", "what must be free on their disk; the oldest go first"),
+  ...keepFlags("backups"),
   rule("--history-keep-last <n>", "this many of the newest history records, at least 50"),
   rule("--history-keep-within <duration>", "history records younger than this (default: all)"),
 ];
+
+/** Those of snapshots: they have no history of their own. */
+export const snapshotRetentionFlags: readonly OptionSpec[] = keepFlags("snapshots");
+
+function keepFlags(what: string): readonly OptionSpec[] {
+  return [
+    ...COUNTS.map(([, flag, description]) => rule(`${flag} <n>`, description)),
+    rule("--keep-within <duration>", "everything younger than this, e.g. 90d"),
+    rule("--max-size <size>", `what all ${what} may take together, e.g. 20GiB; the oldest go first`),
+    rule("--min-free <size>", "what must be free on their disk; the oldest go first"),
+  ];
+}
 
 function rule(flags: string, description: string): OptionSpec {
   return { flags, description, completes: "none", group: KEEP };
@@ -40,6 +46,7 @@ export async function retentionRules(
   options: OptionValues,
   context: CommandContext,
 ): Promise<RetentionSettings> {
+  await refuseWorkspace(options, context);
   const config = (await lazyConfig(context)())?.retention ?? {};
   const history: HistoryRules = {
     ...config.history,
@@ -48,16 +55,45 @@ export async function retentionRules(
       keepWithin: span(options, "historyKeepWithin", "--history-keep-within"),
     }),
   };
-  const counts = COUNTS.map(([name, flag]) => [name, amount(options, name, flag)]);
   return {
     ...config,
-    ...defined(Object.fromEntries(counts) as RetentionSettings),
+    ...givenRules(options),
+    ...(Object.keys(history).length === 0 ? {} : { history }),
+  };
+}
+
+/** Who runs this beside a repository is told what is for snapshots. @throws {UsageError} */
+async function refuseWorkspace(options: OptionValues, context: CommandContext): Promise<void> {
+  const { repository, workspace } = await placesOf(options, context);
+  if (repository || !workspace) return;
+  throw new UsageError("There is no repository with backups here, only a workspace with snapshots", {
+    hint:
+      "Snapshots have rules and a command of their own: backout snapshot prune --dry-run. For backups add " +
+      "-r FOLDER, or write `repository:` into backout.yaml.",
+  });
+}
+
+/**
+ * Likewise over the `snapshots.retention` block: the classes with rules of their own keep them.
+ * @throws {UsageError} when a value cannot be read, or the configuration is wrong
+ */
+export async function snapshotRetentionRules(
+  options: OptionValues,
+  context: CommandContext,
+): Promise<SnapshotRetentionSettings> {
+  const config = (await lazyConfig(context)())?.snapshots?.retention ?? {};
+  return { ...config, ...givenRules(options) };
+}
+
+function givenRules(options: OptionValues): Omit<RetentionSettings, "history"> {
+  const counts = COUNTS.map(([name, flag]) => [name, amount(options, name, flag)]);
+  return {
+    ...defined(Object.fromEntries(counts) as KeepRules),
     ...defined({
       keepWithin: span(options, "keepWithin", "--keep-within"),
       maxBytes: size(options, "maxSize", "--max-size"),
       minFreeBytes: size(options, "minFree", "--min-free"),
     }),
-    ...(Object.keys(history).length === 0 ? {} : { history }),
   };
 }
 

@@ -18,40 +18,53 @@ export const command: Command = {
   ],
   run: async (args, context) => {
     const { listSnapshots } = await import("#/mod/snapshot.ts");
+    const all = flagOption(args.options, "all");
+    let folder = "";
     return await runWorkspaceReading(args, context, {
-      read: (options) => listSnapshots({ ...options, all: flagOption(args.options, "all") }),
-      text: (view) => textOf(view, context),
+      read: (options) => {
+        folder = options.folder;
+        return listSnapshots({ ...options, all });
+      },
+      text: (view) => textOf(view, all ? "any folder" : folder, context),
     });
   },
 };
+
+/** Columns from which there is room for what a snapshot added to the store. */
+const WIDE = 110;
 
 interface View {
   readonly snapshots: readonly SnapshotManifest[];
   readonly damaged: readonly string[];
 }
 
-function textOf({ snapshots, damaged }: View, context: CommandContext): string {
+function textOf({ snapshots, damaged }: View, folder: string, context: CommandContext): string {
   const { style } = context.printer;
   const broken = damaged.length === 0 ? "" : style.red(
     `${count(damaged.length, "snapshot")} cannot be read: ${
       damaged.join(", ")
     }; see \`backout snapshot verify\`\n`,
   );
-  if (snapshots.length === 0) return `No snapshots yet.\n${broken}`;
+  if (snapshots.length === 0) {
+    return `No snapshots of ${folder} yet: take one with \`backout snapshot create\`.\n${broken}`;
+  }
   const now = new Date();
+  // On a narrow terminal the description is worth more: by it people choose.
+  const wide = context.stdoutWidth >= WIDE;
   const rows = snapshots.map((snapshot) => [
     snapshot.id,
     formatAge(snapshot.created_at, now),
     snapshot.targets.map(({ name }) => name).join(", "),
     formatBytes(sum(snapshot, "bytes")),
-    formatBytes(sum(snapshot, "stored_bytes")),
+    ...(wide ? [formatBytes(sum(snapshot, "stored_bytes"))] : []),
     wordsOf(snapshot).join(", "),
     snapshot.description,
   ]);
-  const table = renderTable([["ID", "MADE", "TARGETS", "SIZE", "NEW", "", "DESCRIPTION"], ...rows], {
+  const heading = ["ID", "MADE", "TARGETS", "SIZE", ...(wide ? ["NEW"] : []), "STATE", "DESCRIPTION"];
+  const table = renderTable([heading, ...rows], {
     style,
     width: context.stdoutWidth,
-    right: [3, 4],
+    right: wide ? [3, 4] : [3],
   });
   return table + broken;
 }
@@ -62,6 +75,6 @@ function sum({ targets }: SnapshotManifest, key: "bytes" | "stored_bytes"): numb
 
 /** What is special about a snapshot, for people. */
 export function wordsOf({ pinned, mark, origin }: SnapshotManifest): readonly string[] {
-  const made = { manual: [], safety: ["before a restore"], guard: ["guard"], import: ["imported"] };
+  const made = { manual: [], safety: ["safety"], guard: ["guard"], import: ["imported"] };
   return [...(pinned ? ["pinned"] : []), ...(mark === "" ? [] : [mark]), ...made[origin]];
 }

@@ -8,7 +8,7 @@ import { printView, runReading } from "./read.ts";
 import { checkOutputPaths } from "./report_files.ts";
 import { repositoryFlags } from "./repository_flags.ts";
 import { workspaceText } from "./status_workspace.ts";
-import { placesOf, workspaceFlags, workspaceOptions } from "./workspace.ts";
+import { madePlaces, workspaceFlags, workspaceOptions } from "./workspace.ts";
 import { writeWorkspaceMetrics } from "./workspace_metrics.ts";
 import { describeLock, factLines, timeAndAge } from "./view_text.ts";
 
@@ -23,7 +23,7 @@ export const command: Command = {
     { command: "backout status --json", note: "all that the nearest backout.yaml names, for monitoring" },
   ],
   run: async (args, context) => {
-    const places = await placesOf(args.options, context);
+    const places = await madePlaces(args.options, context);
     if (!places.workspace) return await showRepository(args, context);
     const { repositoryStatus } = await import("#/mod/release.ts");
     const { workspaceStatus } = await import("#/mod/snapshot.ts");

@@ -4,6 +4,7 @@ import type { CollectReport } from "#/store/collect.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { printView } from "./read.ts";
 import { defined, parseDuration, textOption } from "./values.ts";
+import { startWatch } from "./watch.ts";
 import { workspaceFlags, workspaceOptions } from "./workspace.ts";
 
 export const command: Command = {
@@ -28,7 +29,8 @@ export const command: Command = {
     const { collectStore } = await import("#/mod/snapshot.ts");
     const age = textOption(args.options, "minAge");
     const minAgeMs = age === undefined ? undefined : age === "0" ? 0 : parseDuration(age, "--min-age");
-    const options = await workspaceOptions(args.options, context);
+    using watch = startWatch(context);
+    const options = await workspaceOptions(args.options, context, watch.onEvent);
     const report = await collectStore({ ...options, ...defined({ minAgeMs }) });
     printView(report ?? { store: null }, () => textOf(report, context), context);
     return ExitCode.done;
@@ -41,14 +43,16 @@ function textOf(report: CollectReport | undefined, { printer }: CommandContext):
   const verb = report.dry_run ? "Would free" : "Freed";
   const lines = [
     `${verb} ${formatBytes(report.removed_bytes)} (${count(report.removed_packs, "pack")}); ` +
-    `${count(report.snapshots, "snapshot")} use what stays.`,
+    `${count(report.snapshots, "snapshot uses", "snapshots use")} what stays.`,
   ];
   if (report.moved_packs > 0) {
-    lines.push(`${count(report.moved_packs, "pack")} were mostly unused: what is needed of them was moved.`);
+    lines.push(
+      `${count(report.moved_packs, "pack was", "packs were")} mostly unused: what is needed was moved out.`,
+    );
   }
   if (report.waiting_packs > 0) {
     const until = report.waiting_until === null ? "" : `, from ${report.waiting_until} on`;
-    lines.push(`${formatBytes(report.waiting_bytes)} more are without a use, and go in a later run${until}.`);
+    lines.push(`Another ${formatBytes(report.waiting_bytes)} are not used, and go in a later run${until}.`);
   }
   if (report.deferred !== null) lines.push(`Nothing was taken away: ${visible(report.deferred)}`);
   lines.push(...report.warnings.map((warning) => style.yellow(`Warning: ${visible(warning)}`)));

@@ -54,9 +54,9 @@ function textOf(report: SyncReport, { printer }: CommandContext): string {
     `${verb} ${count(report.copied.length, "snapshot")} from ${visible(report.from)} to ${
       visible(report.to)
     }` +
-    `${
-      report.bytes > 0 ? ` (${formatBytes(report.bytes)})` : ""
-    }; ${report.already_there.length} were there already.`,
+    `${report.bytes > 0 ? ` (${formatBytes(report.bytes)})` : ""}; ${report.already_there.length} ${
+      report.already_there.length === 1 ? "was" : "were"
+    } there already.`,
     ...(report.removed.length === 0 ? [] : [`Taken out of the first store: ${report.removed.join(", ")}`]),
     ...report.conflicts.map((id) =>
       style.yellow(`Left as it is: another snapshot there has the id ${visible(id)}`)

@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import type { Config } from "#/config/load.ts";
 import { ExitCode, UsageError } from "#/core/errors.ts";
+import { lstat } from "#/core/posix.ts";
 import { quoteShort } from "#/core/safe_path.ts";
 import type { OperationEvent, PolicyMode } from "#/report/model.ts";
 import type { RepositoryOptions } from "#/repository/options.ts";
@@ -132,7 +133,7 @@ export function assertTargets(options: WorkspaceOptions): void {
   if (options.targets.length > 0) return;
   throw new UsageError(`No targets are configured for ${options.folder}`, {
     hint: "Write `targets:` into backout.yaml (see `backout config init`), or name one here with " +
-      "--type file_system --set path=/var/lib/app.",
+      "--type file_system --set paths=/var/lib/app.",
   });
 }
 
@@ -202,6 +203,24 @@ export async function placesOf(values: OptionValues, context: CommandContext): P
 }
 
 /**
+ * The same, without a repository that the configuration names beside targets and that nobody has published to: it must
+ * not keep people from seeing how their targets are.
+ */
+export async function madePlaces(values: OptionValues, context: CommandContext): Promise<Places> {
+  const places = await placesOf(values, context);
+  if (!places.repository || !places.workspace) return places;
+  const { repository } = await repositoryOptions(values, context);
+  if (
+    isRemote(repository) ||
+    ["index.json", ".backout"].some((name) => lstat(join(repository, name)) !== undefined)
+  ) {
+    return places;
+  }
+  context.printer.line(`There is no repository at ${repository} yet: this is about the targets alone.`);
+  return { repository: false, workspace: true };
+}
+
+/**
  * Where the history and the audit log are: of the repository; where only targets are configured, of the workspace.
  * @throws {UsageError}
  */
@@ -209,9 +228,18 @@ export async function scopeOptions(
   values: OptionValues,
   context: CommandContext,
 ): Promise<RepositoryOptions> {
-  const places = await placesOf(values, context);
-  if (places.repository) return await repositoryOptions(values, context);
+  const places = await madePlaces(values, context);
+  const repository = places.repository ? await repositoryOptions(values, context) : undefined;
+  if (repository !== undefined && !places.workspace) return repository;
   const { folder, around } = await workspaceOptions(values, context);
+  if (repository !== undefined) {
+    context.printer.line(
+      `This is about the repository ${repository.repository}; about the targets of ${folder} with: ${
+        quoteCommand(["-r", folder])
+      }`,
+    );
+    return repository;
+  }
   const { lockTimeoutMs } = context.globals;
   return { repository: folder, lockTimeoutMs, signal: context.signal, ...defined({ around }) };
 }

@@ -1,7 +1,7 @@
 /** The way of every command that changes something in a workspace: check, ask, run, report. */
 import { ExitCode } from "#/core/errors.ts";
 import type { OperationEvent, OperationReport } from "#/report/model.ts";
-import { planLines } from "#/report/mod.ts";
+import { planLines, renderPruneTable } from "#/report/mod.ts";
 import type { WorkspaceOptions } from "#/snapshot/options.ts";
 import { metricsFile, metricsOutput, writeStepSummary } from "./aftermath.ts";
 import { askOrRefuse, assertCanAsk, placedReport, present } from "./change.ts";
@@ -77,7 +77,7 @@ function withWarnings(report: OperationReport, warnings: readonly string[]): Ope
 
 /**
  * Asks before something destructive, and shows what would be written, removed and lost.
- * @returns the report of the dry run when that was refused already, undefined to go on
+ * @returns the report when that is the end of it already: refused, or nothing to do; undefined to go on
  * @throws {UsageError} when the answer is no, or nobody can be asked
  */
 async function askFirst(
@@ -90,12 +90,19 @@ async function askFirst(
   assertCanAsk(context, destructive);
   const { onEvent: _silent, ...quiet } = options;
   const preview = await change.operate({ ...quiet, dryRun: true });
-  if (preview.exit_code !== ExitCode.done) return preview;
+  // What was asked for was no dry run: the report must not say so.
+  if (preview.exit_code !== ExitCode.done) return { ...preview, dry_run: false };
+  if (preview.operation === "snapshot_restore" && preview.steps.length === 0) {
+    return { ...preview, dry_run: false, status: "success" }; // nothing to ask about
+  }
+  if (preview.prune?.delete.snapshots === 0) return undefined; // nothing to ask about
   const { style } = context.printer;
   const lost = preview.warnings;
   context.printer.error([
     style.bold(preview.summary),
-    ...planLines(preview, MOST_LINES),
+    ...(preview.prune === undefined
+      ? planLines(preview, MOST_LINES)
+      : [renderPruneTable(preview, { style, width: context.stdoutWidth }).trimEnd()]),
     ...lost.slice(0, MOST_LOST).map((warning) => style.yellow(`  Warning: ${warning}`)),
     ...(lost.length > MOST_LOST ? [`  and ${lost.length - MOST_LOST} more warnings`] : []),
   ].join("\n"));

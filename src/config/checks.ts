@@ -181,7 +181,7 @@ export async function parseChecks({ path, text, env }: ChecksText): Promise<read
  */
 export async function loadChecks(file: string, cwd: string, env: ReadEnv): Promise<readonly CheckSpec[]> {
   const path = resolve(cwd, file);
-  return await parseChecks({ path: file, text: readConfigText(path), env });
+  return await parseChecks({ path: file, text: readConfigText(path, "checks"), env });
 }
 
 /** The JSON Schema of the block, of all kinds. */

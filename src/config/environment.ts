@@ -62,8 +62,17 @@ function problemWith(whole: string, name: string): Omit<EnvironmentProblem, "off
   }
   return {
     message: `the environment variable ${name} is not set`,
-    hint: `Set ${name}, or write the value into the file.`,
+    hint: `Set ${name}, or write the value into the file.${hiddenNames(name)}`,
   };
+}
+
+/** Names that `scripts/permissions.ts` lets the executable read, among those that a configuration may name. */
+const SEEN = /^(BACKOUT_|PG|MYSQL_|MARIADB_|REDIS_|TF_|AWS_|GOOGLE_|XDG_|DATABASE_URL$)/;
+
+/** For a hint: why a variable that is set may look unset. Empty for those that every backout sees. */
+export function hiddenNames(name: string): string {
+  if (SEEN.test(name)) return "";
+  return " The executable sees few names: DATABASE_URL, and those that begin with BACKOUT_, PG, MYSQL_ or REDIS_.";
 }
 
 /** The compiled executable may read known names only; to it all others are not set. */

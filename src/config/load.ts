@@ -81,18 +81,18 @@ export function locateConfig({ explicit, cwd, env }: LoadConfigOptions): string 
 }
 
 /** @throws {UsageError} when there is no such file, it cannot be read, or it is larger than 1 MiB */
-export function readConfigText(path: string): string {
+export function readConfigText(path: string, what = "configuration"): string {
   let bytes: Uint8Array;
   try {
     const info = Deno.statSync(path);
     if (!info.isFile) {
-      throw new UsageError(`Cannot read the configuration ${path}: it is not a file`, {
+      throw new UsageError(`Cannot read the ${what} ${path}: it is not a file`, {
         hint: "Give the file itself, for example --config /etc/backout/backout.yaml.",
         context: { path },
       });
     }
     if (info.size > LARGEST_CONFIG_BYTES) {
-      throw new UsageError(`Cannot read the configuration ${path}: it is larger than 1 MiB`, {
+      throw new UsageError(`Cannot read the ${what} ${path}: it is larger than 1 MiB`, {
         hint: "Check that --config names a backout.yaml.",
         context: { path, bytes: info.size },
       });
@@ -100,12 +100,12 @@ export function readConfigText(path: string): string {
     bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw unreadable(path, error);
+    throw unreadable(path, what, error);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new UsageError(`Cannot read the configuration ${path}: it is not UTF-8 text`, {
+    throw new UsageError(`Cannot read the ${what} ${path}: it is not UTF-8 text`, {
       hint: "Save the file as UTF-8.",
       context: { path },
       cause,
@@ -113,11 +113,13 @@ export function readConfigText(path: string): string {
   }
 }
 
-function unreadable(path: string, cause: unknown): UsageError {
+function unreadable(path: string, what: string, cause: unknown): UsageError {
   const missing = cause instanceof Deno.errors.NotFound;
   const why = missing ? "there is no such file" : messageOf(cause);
-  return new UsageError(`Cannot read the configuration ${path}: ${why}`, {
-    hint: missing
+  return new UsageError(`Cannot read the ${what} ${path}: ${why}`, {
+    hint: missing && what !== "configuration"
+      ? "Check the name: a relative one starts at the working folder."
+      : missing
       ? "Check --config and BACKOUT_CONFIG, or make the file with `backout config init`."
       : "Make the file readable for the user that runs backout.",
     context: { path },

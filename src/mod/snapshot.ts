@@ -5,6 +5,8 @@ export {
   type CollectReport,
   collectStore,
   type CollectStoreOptions,
+  type RepairReport,
+  repairStoreIndex,
   type StoreCheck,
   type SyncReport,
   syncStore,

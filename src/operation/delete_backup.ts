@@ -29,7 +29,7 @@ export function refusedSentence({ backup, why }: RefusedDeletion): string {
 }
 
 /** Object lock, retention, permissions: trying again does not help, and is no reason to stay unfinished. */
-function isForbidden(error: unknown): boolean {
+export function isForbidden(error: unknown): boolean {
   if (error instanceof BucketError) return error.failure === "retained" || error.failure === "denied";
   if (!(error instanceof StorageError)) return false;
   return error.kind === "permission" || isForbidden(error.cause);

@@ -1,6 +1,8 @@
 /** A target that no configuration names: from the words of a command line, or from a request. */
 import { createHash } from "node:crypto";
+import { hiddenNames } from "#/config/environment.ts";
 import { readTarget } from "#/config/targets.ts";
+import { withoutPasswords } from "#/config/written.ts";
 import { messageOf, UsageError } from "#/core/errors.ts";
 import type { JsonObject, JsonValue } from "#/core/json.ts";
 import { canonicalJson, isJsonObject, parseJson } from "#/core/json.ts";
@@ -38,8 +40,9 @@ export async function adHocTarget(request: AdHocRequest): Promise<TargetSpec> {
   return { ...spec, written: withAbsolutePaths(spec.written, written, value, input) };
 }
 
+/** Without passwords: the name stands in manifests, and a password may be another one tomorrow. */
 function nameOf(type: string, written: JsonObject): string {
-  const digest = createHash("sha256").update(canonicalJson(written)).digest("hex");
+  const digest = createHash("sha256").update(canonicalJson(withoutPasswords(written))).digest("hex");
   return `${isTargetType(type) ? type : "target"}-${digest.slice(0, 8)}`;
 }
 
@@ -120,7 +123,9 @@ function fillIn(config: JsonObject, env: AdHocRequest["env"]): JsonObject {
         if (whole.startsWith("$$")) return whole.slice(1);
         const value = env(name);
         if (value !== undefined) return value;
-        throw new UsageError(`The environment variable ${name} is not set`, { hint: `Set ${name}.` });
+        throw new UsageError(`The environment variable ${name} is not set`, {
+          hint: `Set ${name}.${hiddenNames(name)}`,
+        });
       }),
   ) as JsonObject;
 }

@@ -52,7 +52,7 @@ export interface SnapshotRetention {
 
 /**
  * Which rollback points go. Never the newest of all, the newest that a person made (`latest`), the newest that is
- * marked good (`last-good`), a pinned one, or one that something still needs; nothing at all when no rule is set.
+ * marked good (`last-good`), the newest of `guard`, a pinned one, or one that something still needs; nothing at all when no rule is set.
  * @throws {UsageError} when a rule is negative, broken or infinite, or `now` is no time
  */
 export function snapshotRetention(
@@ -66,6 +66,15 @@ export function snapshotRetention(
   const items = snapshots.map((snapshot) => itemOf(snapshot, rules, needed.get(snapshot.id)));
   const decisions = decideRetention(items, rules, now, facts);
   return { decisions, unmet: unmetLimits(items, decisions, rules, facts) };
+}
+
+/** Whether anything is set by which a snapshot could go. */
+export function hasSnapshotRules(
+  { safety, guard, withVolumes, ...common }: SnapshotRetentionSettings,
+): boolean {
+  return [common, safety, guard, withVolumes].some((rules) =>
+    Object.values(rules ?? {}).some((value) => typeof value === "number" && value > 0)
+  );
 }
 
 function rulesOf(settings: SnapshotRetentionSettings): RetentionRules {
@@ -119,5 +128,8 @@ function neededOf(
   };
   keep(known.find(({ mark }) => mark === "good"), "the last good one");
   keep(known.find(({ origin }) => origin === "manual"), "the newest that was made by hand");
+  keep(known.find(({ origin }) => origin === "manual" || origin === "import"), "what `latest` stands for");
+  // Its command may still run, take snapshots itself, and fail then.
+  keep(known.find(({ origin }) => origin === "guard"), "the newest of guard");
   return needed;
 }

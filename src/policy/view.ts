@@ -178,6 +178,7 @@ const KINDS: Readonly<Record<Exclude<OperationKind, "recover">, true>> = {
   snapshot_create: true,
   snapshot_restore: true,
   snapshot_delete: true,
+  snapshot_prune: true,
   snapshot_pin: true,
   snapshot_unpin: true,
   snapshot_mark: true,

@@ -6,6 +6,7 @@ export * from "#/report/metrics.ts";
 export * from "#/report/outcome.ts";
 export * from "#/report/printer.ts";
 export * from "#/report/progress.ts";
+export * from "#/report/prune_report.ts";
 export * from "#/report/registry.ts";
 export * from "#/report/sizes.ts";
 export * from "#/report/snapshot_metrics.ts";

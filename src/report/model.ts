@@ -4,7 +4,7 @@
  */
 import type { ExitCode } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
-import type { SnapshotOutcome } from "./snapshot_model.ts";
+import type { PruneOutcome, SnapshotOutcome } from "./snapshot_model.ts";
 import type { ReleaseEntry } from "#/repository/index_format.ts";
 
 export type * from "./snapshot_model.ts";
@@ -28,6 +28,7 @@ export type OperationKind =
   | "snapshot_create"
   | "snapshot_restore"
   | "snapshot_delete"
+  | "snapshot_prune"
   | "snapshot_pin"
   | "snapshot_unpin"
   | "snapshot_mark"
@@ -174,6 +175,8 @@ export interface OperationReport {
   readonly retention?: RetentionOutcome;
   /** Only of operations on rollback points. */
   readonly snapshot?: SnapshotOutcome;
+  /** Only of `snapshot prune`. */
+  readonly prune?: PruneOutcome;
   readonly manifest_created: boolean;
   readonly audit_log_created: boolean;
   readonly audit_log_signed: boolean;

@@ -1,6 +1,6 @@
 /** What a person at a terminal sees after an operation: about a dozen lines, the next command last. */
 import { ExitCode } from "#/core/errors.ts";
-import type { OperationReport } from "#/report/model.ts";
+import type { OperationKind, OperationReport } from "#/report/model.ts";
 import type { Styler } from "#/report/style.ts";
 import { checkWord, describeTarget, planLines, tellsConfirmation } from "#/report/snapshot_words.ts";
 import { numberedSteps } from "#/report/text_parts.ts";
@@ -21,6 +21,14 @@ const MOST_WARNINGS = 5;
 const MOST_RULES = 5;
 const MOST_CHANNELS = 3;
 const MOST_TARGETS = 20;
+
+/** They touch no target: what it held when it was taken is not what happened. */
+const ABOUT_THE_SNAPSHOT: ReadonlySet<OperationKind> = new Set<OperationKind>([
+  "snapshot_delete",
+  "snapshot_pin",
+  "snapshot_unpin",
+  "snapshot_mark",
+]);
 
 type Lines = readonly string[];
 
@@ -85,6 +93,7 @@ function failure(report: OperationReport, style: Styler): Lines {
     ...others.slice(0, MOST_RULES).map((message) => fact("Why", visible(message))),
     ...more(others.length - MOST_RULES, "error"),
     ...failedTargets(report),
+    ...keptOfGuard(report),
     ...checked(report, style),
     ...warnings(report, style),
     ...(error.hint === null ? [] : [fact("Do", visibleLines(error.hint))]),
@@ -93,7 +102,9 @@ function failure(report: OperationReport, style: Styler): Lines {
 }
 
 function dryRun(report: OperationReport, style: Styler): Lines {
-  const steps = report.snapshot === undefined
+  const steps = report.prune !== undefined
+    ? [] // whoever asked for it has shown each snapshot
+    : report.snapshot === undefined
     ? numberedSteps(report.steps, style)
     : planLines(report, MOST_STEPS);
   const estimate = report.estimated_duration_seconds;
@@ -144,6 +155,7 @@ function numbers(report: OperationReport): Lines {
 }
 
 function targets(report: OperationReport): Lines {
+  if (ABOUT_THE_SNAPSHOT.has(report.operation)) return [];
   const all = report.snapshot?.targets ?? [];
   const safety = report.snapshot?.safety_id ?? null;
   return [
@@ -164,6 +176,13 @@ function failedTargets(report: OperationReport): Lines {
     ),
     ...more(all.length - MOST_TARGETS, "target"),
   ];
+}
+
+/** What the guarded command left behind, for whoever wants to know why it failed. */
+function keptOfGuard(report: OperationReport): Lines {
+  const safety = report.snapshot?.safety_id ?? null;
+  if (report.exit_code !== ExitCode.guard || safety === null) return [];
+  return [fact("Kept", `what it left behind, as ${visible(safety)}`)];
 }
 
 function checked(report: OperationReport, style: Styler): Lines {
@@ -203,7 +222,13 @@ function noBackup(report: OperationReport): Lines {
 function verified(report: OperationReport, style: Styler): Lines {
   const failed = report.verification.filter((one) => !one.passed);
   if (report.verification.length === 0) return [];
-  if (failed.length === 0) return [fact("Verified", `${count(report.verification.length, "check")} passed`)];
+  if (failed.length === 0) {
+    const { length } = report.verification;
+    const what = report.snapshot === undefined
+      ? `${count(length, "check")} passed`
+      : `${count(length, "target is", "targets are")} as the snapshot has ${length === 1 ? "it" : "them"}`;
+    return [fact("Verified", what)];
+  }
   return failed.slice(0, MOST_RULES).map((one) =>
     fact("Check", `${style.red("failed")} ${visible(one.check)}: ${visible(one.detail)}`)
   );

@@ -1,6 +1,7 @@
 /** What an operation on rollback points adds to its report. */
 import type { JsonObject } from "#/core/json.ts";
-import type { UndoClass } from "#/store/model.ts";
+import type { CollectReport } from "#/store/collect.ts";
+import type { SnapshotOrigin, UndoClass } from "#/store/model.ts";
 import type { TargetChange } from "#/target/target.ts";
 
 /** One target of a snapshot, with what became of it. */
@@ -49,4 +50,29 @@ export interface SnapshotOutcome {
   readonly checks: readonly CheckOutcome[];
   /** When the restore is taken back unless it is confirmed, RFC 3339; null where it stands. */
   readonly confirm_by: string | null;
+}
+
+/** A snapshot, and what retention says of it. */
+export interface PrunedSnapshot {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly created_at: string;
+  readonly origin: SnapshotOrigin;
+  readonly description: string;
+  /** What it added to the store when it was made: about what its deletion frees, as later ones may share it. */
+  readonly bytes: number;
+  readonly action: "keep" | "delete";
+  readonly reasons: readonly string[];
+}
+
+/** What `snapshot prune` decided; whether it was done is said by status and steps. */
+export interface PruneOutcome {
+  /** Where the store is; null on object storage, and where the system does not say. */
+  readonly free_bytes: number | null;
+  /** All of the workspace, newest first. */
+  readonly snapshots: readonly PrunedSnapshot[];
+  readonly keep: { readonly snapshots: number; readonly bytes: number };
+  readonly delete: { readonly snapshots: number; readonly bytes: number };
+  /** What was freed afterwards, where that was asked for. */
+  readonly collected?: CollectReport;
 }

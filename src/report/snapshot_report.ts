@@ -1,6 +1,7 @@
 /** The text report of an operation on rollback points: what became of each target, the checks, and the way back. */
 import { ExitCode } from "#/core/errors.ts";
-import type { OperationReport, SnapshotOutcome, TargetOutcome } from "#/report/model.ts";
+import type { OperationKind, OperationReport, SnapshotOutcome, TargetOutcome } from "#/report/model.ts";
+import { renderPruneTable } from "#/report/prune_report.ts";
 import {
   changeLine,
   checkWord,
@@ -32,6 +33,13 @@ import { describeRecovery, operationWords } from "#/report/words.ts";
 
 const MOST_CHANGES = 20;
 
+/** They are about no snapshot that is there already. */
+const UNNAMED: ReadonlySet<OperationKind> = new Set<OperationKind>([
+  "snapshot_create",
+  "snapshot_prune",
+  "guard",
+]);
+
 /** The whole report as text. Ends with a newline. */
 export function renderSnapshotReport(
   report: OperationReport,
@@ -44,6 +52,7 @@ export function renderSnapshotReport(
     section("Pre-flight checks", preflight(report, style), style),
     section("Details", facts(details(report, outcome)), style),
     ...targetSection(report, outcome, style, options),
+    ...pruneSection(report, style),
     ...stepSection(report, style),
     ...checkSection(outcome, style),
     ...verificationSection(report, style),
@@ -71,7 +80,7 @@ function heading(report: OperationReport, style: Styler): Lines {
 }
 
 function preflight(report: OperationReport, style: Styler): Lines {
-  const named = report.operation !== "snapshot_create" && report.operation !== "guard";
+  const named = !UNNAMED.has(report.operation);
   return [
     ...(named
       ? [preflightLine(report, report.version_exists, "snapshot exists", ExitCode.notFound, style)]
@@ -134,6 +143,12 @@ function targetLines(
     ...(shown.length > 0 && hidden > 0 ? [`      and ${count(hidden, "more change")}`] : []),
     ...(target.undo === "exact" || target.status === "unchanged" ? [] : [`      ${undoNote(target)}`]),
   ];
+}
+
+function pruneSection(report: OperationReport, style: Styler): readonly Lines[] {
+  if (report.prune === undefined) return [];
+  const lines = renderPruneTable(report, { style, width: Infinity }).trimEnd().split("\n");
+  return [section(`Snapshots (${report.prune.snapshots.length})`, lines.map((line) => `  ${line}`), style)];
 }
 
 function undoNote({ undo }: TargetOutcome): string {

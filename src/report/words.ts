@@ -31,6 +31,7 @@ export const operationWords: Readonly<Record<OperationKind, OperationWords>> = {
   snapshot_create: { title: "SNAPSHOT REPORT", noun: "snapshot" },
   snapshot_restore: { title: "SNAPSHOT RESTORE REPORT", noun: "restore" },
   snapshot_delete: { title: "SNAPSHOT DELETION REPORT", noun: "snapshot deletion" },
+  snapshot_prune: { title: "SNAPSHOT RETENTION REPORT", noun: "retention" },
   snapshot_pin: { title: "SNAPSHOT PIN REPORT", noun: "pin" },
   snapshot_unpin: { title: "SNAPSHOT UNPIN REPORT", noun: "unpin" },
   snapshot_mark: { title: "SNAPSHOT MARK REPORT", noun: "mark" },
@@ -45,6 +46,7 @@ const WORKSPACE_KINDS: ReadonlySet<OperationKind> = new Set<OperationKind>([
   "snapshot_create",
   "snapshot_restore",
   "snapshot_delete",
+  "snapshot_prune",
   "snapshot_pin",
   "snapshot_unpin",
   "snapshot_mark",
@@ -91,6 +93,7 @@ export function failureKind(code: ExitCode): FailureKind {
 /** What a failed operation left behind, as far as the report knows it for certain; undefined where it does not. */
 export function stateAfterFailure(report: OperationReport): string | undefined {
   if (report.dry_run) return "Nothing was changed: this was a dry run.";
+  if (report.prune !== undefined && report.status === "partial") return undefined; // its summary says how far it came
   const kind = failureKind(report.exit_code);
   switch (kind) {
     case "refused":
@@ -98,6 +101,12 @@ export function stateAfterFailure(report: OperationReport): string | undefined {
     case "taken_back":
       // A stop between steps says so itself.
       if (/nothing was changed/i.test(report.error?.message ?? "")) return undefined;
+      if (
+        isWorkspaceOperation(report) &&
+        /all is as before|had changed nothing/.test(report.error?.message ?? "")
+      ) {
+        return undefined;
+      }
       return "It was taken back: the state is as before.";
     case "needs_person":
       return "The operation is unfinished and needs a person.";

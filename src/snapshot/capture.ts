@@ -3,7 +3,7 @@ import { RollbackError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import { seconds } from "#/release/scope.ts";
 import type { SavedTarget, SnapshotManifest, SnapshotOrigin } from "#/store/model.ts";
-import type { SnapshotStore, StoreWriter } from "#/store/store.ts";
+import type { SharedStoreWriter, SnapshotStore } from "#/store/store.ts";
 import type { CaptureContext } from "#/target/target.ts";
 import { withoutPasswords } from "#/config/written.ts";
 import type { BoundTarget } from "./bind_target.ts";
@@ -83,15 +83,15 @@ export function orderedTargets(targets: readonly BoundTarget[]): readonly Placed
 interface CaptureWorld {
   readonly change: Change;
   readonly store: SnapshotStore;
-  readonly writer: StoreWriter;
+  readonly writer: SharedStoreWriter;
   readonly previous: readonly SnapshotManifest[];
   readonly signal: AbortSignal;
 }
 
 async function captureOne(world: CaptureWorld, { spec, driver }: BoundTarget): Promise<SavedTarget> {
-  const { change, store, writer, signal } = world;
+  const { change, store, signal } = world;
+  const writer = world.writer.share(); // the others write at the same time
   const began = performance.now();
-  const before = writer.storedBytes;
   const call = {
     workspace: change.workspace,
     spec,
@@ -111,7 +111,7 @@ async function captureOne(world: CaptureWorld, { spec, driver }: BoundTarget): P
     undo: driver.undo(spec.config),
     config: withoutPasswords(spec.written),
     ...captured,
-    stored_bytes: Math.max(0, writer.storedBytes - before),
+    stored_bytes: writer.storedBytes,
     seconds: seconds(began),
   };
 }

@@ -26,6 +26,11 @@ export interface ChangeDefinition {
   readonly whileWaiting?: boolean;
   /** Its own report says that an unconfirmed restore was taken back: no other entry of the log does. @default false */
   readonly tellsExpired?: boolean;
+  /**
+   * Looks, without the lock, whether there is nothing to do, and if so completes the report: no trace is left.
+   * What finds that out only under the lock sets `Change.idle`.
+   */
+  readonly isIdle?: (change: Change) => Promise<boolean>;
   /** Given what failed, before the report of it is made. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -41,6 +46,8 @@ export interface Change {
   /** As it stands, so that a failure can show how far it came. */
   report: OperationReport;
   hooks: OperationHooks;
+  /** There was nothing to do, and nobody is told: no history, no audit entry, no notification. */
+  idle: boolean;
   /** Called when the outcome is in history and audit: forgets the journal. */
   afterRecord: (() => Promise<void>) | undefined;
   readonly warn: (message: string) => void;
@@ -75,6 +82,7 @@ async function runIn(
   const clock = performance.now();
   try {
     if (change.dryRun) await dryRun(change, work);
+    else if (await definition.isIdle?.(change) === true) change.idle = true;
     else await realRun(change, definition, work);
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -85,10 +93,10 @@ async function runIn(
   change.report = { ...change.report, rollback_duration_seconds: seconds(clock) };
   const warnings = new Set([...change.report.warnings, ...workspace.warnings]);
   change.report = { ...change.report, warnings: [...warnings] };
-  const recorded = await recordOutcome(change);
+  const recorded = change.idle ? undefined : await recordOutcome(change);
   if (recorded?.complete === true) await forget(change);
   change.report = finished(change, recorded);
-  return await tell(scope, workspace.change, change.report, true);
+  return await tell(scope, workspace.change, change.report, !change.idle);
 }
 
 function beginChange(workspace: Workspace, definition: ChangeDefinition): Change {
@@ -115,6 +123,7 @@ function beginChange(workspace: Workspace, definition: ChangeDefinition): Change
     recoveries: [],
     report,
     hooks: new OperationHooks(scope, options.around, id),
+    idle: false,
     afterRecord: undefined,
     warn: (message) => {
       if (change.report.warnings.includes(message)) return;

@@ -1,6 +1,7 @@
 /** The confirmation of a restore, and what happens without one. The lock decides who of the two comes first. */
 import { pause } from "#/core/pace.ts";
 import { ExitCode, LockedError, RollbackAtomicError, RollbackVersionNotFoundError } from "#/core/errors.ts";
+import { listHistoryRecords } from "#/operation/history.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { bindSaved } from "./bind_target.ts";
 import { type Change, runChange } from "./change.ts";
@@ -53,7 +54,7 @@ export function confirmRestore(options: WorkspaceOptions): Promise<OperationRepo
     whileWaiting: true,
   } as const;
   return runChange(options, definition, async (change) => {
-    const journal = await foundJournal(change);
+    const journal = await foundJournal(change, earlierExpiry);
     const { plan } = journal.state;
     if (isOver(change.workspace, journal.state.waitingUntil ?? "")) throw tooLate(`The ${plan.title}`);
     await judgeChange(change, `confirm the ${plan.title}`, { id: plan.snapshot });
@@ -69,7 +70,11 @@ export function confirmRestore(options: WorkspaceOptions): Promise<OperationRepo
   });
 }
 
-async function foundJournal(change: Change): Promise<TargetJournal> {
+/** @param earlier what was taken back before this operation began, where that matters */
+async function foundJournal(
+  change: Change,
+  earlier: (change: Change) => Promise<string | undefined> = () => Promise.resolve(undefined),
+): Promise<TargetJournal> {
   const journal = await waitingJournal(change.workspace);
   if (journal !== undefined) {
     const { plan } = journal.state;
@@ -82,11 +87,30 @@ async function foundJournal(change: Change): Promise<TargetJournal> {
     };
     return journal;
   }
-  const expired = change.recoveries.find((recovery) => recovery.expired);
-  if (expired !== undefined) throw tooLate(`The ${expired.title}`);
+  const expired = change.recoveries.find((recovery) => recovery.expired)?.title ?? await earlier(change);
+  if (expired !== undefined) throw tooLate(`The ${expired}`);
   throw new RollbackVersionNotFoundError("No restore waits for a confirmation", {
     hint: "See `backout history`: it was confirmed already, or taken back because nobody did in time.",
   });
+}
+
+/** How many outcomes are looked at: refused attempts may stand between. */
+const EARLIER_OUTCOMES = 100;
+
+/**
+ * The restore that was taken back for want of a confirmation, where that was the last one: its process is often faster
+ * than somebody who is a second late, and must not be told that there was nothing to confirm.
+ */
+async function earlierExpiry({ workspace: { scope } }: Change): Promise<string | undefined> {
+  const records = await listHistoryRecords(scope.store, EARLIER_OUTCOMES);
+  const [end, begin] = records.filter(({ operation, dry_run, exit_code }) =>
+    !dry_run && (operation === "confirm" ? exit_code === ExitCode.done : operation === "snapshot_restore") &&
+    (exit_code === ExitCode.done || exit_code === ExitCode.takenBack)
+  );
+  if (end?.exit_code !== ExitCode.takenBack || (begin?.snapshot?.confirm_by ?? null) === null) {
+    return undefined;
+  }
+  return `restore of ${end.versions[0] ?? ""}`;
 }
 
 function tooLate(what: string): RollbackAtomicError {

@@ -285,7 +285,7 @@ export function refusedByChecks(wrong: readonly string[]): VerificationError {
 /** The error of a restore that happened and is not as it should be. */
 export function notAsItShouldBe(wrong: readonly string[]): VerificationError {
   return new VerificationError(`Restored, but not as it should be: ${wrong.join("; ")}`, {
-    hint: "Look at what failed. The command under `undo` takes the restore back.",
+    hint: "Look at what failed. The restore stands; the command that takes it back is in this report.",
     context: { failed: wrong },
   });
 }

@@ -23,6 +23,8 @@ export interface GuardOptions extends WorkspaceOptions {
   /** Program and arguments; no shell. Runs in the workspace's folder unless `cwd` says otherwise. */
   readonly command: readonly string[];
   readonly cwd?: string;
+  /** Where the command's standard output goes: `stderr` where this process prints a document. @default "stdout" */
+  readonly commandOutput?: "stdout" | "stderr";
   readonly description?: string;
   /** Names; empty: all targets. */
   readonly only?: readonly string[];
@@ -77,7 +79,8 @@ function quietly<T extends WorkspaceOptions>(options: T): T {
 
 async function run(options: GuardOptions, id: string): Promise<GuardedEnd | RollbackError> {
   try {
-    return await runGuarded(options.command, options.cwd ?? options.folder, options.signal);
+    const { command, cwd, folder, commandOutput: output = "stdout", env, signal } = options;
+    return await runGuarded({ command, folder: cwd ?? folder, output, env, signal });
   } catch (error) {
     if (error instanceof UsageError) {
       throw new UsageError(error.message, { hint: `The snapshot ${id} was taken already.`, cause: error });

@@ -21,5 +21,6 @@ export {
   type TargetDiff,
   type UnfinishedRestore,
 } from "./read_snapshots.ts";
+export { assertSnapshotRules, type PruneOptions, pruneSnapshots } from "./prune.ts";
 export { type SnapshotNumbers, snapshotNumbers } from "./numbers.ts";
 export type { CreateOptions, RestoreSnapshotOptions, StoreOptions, WorkspaceOptions } from "./options.ts";

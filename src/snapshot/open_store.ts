@@ -6,6 +6,8 @@ export interface OpenWorkspaceStoreOptions {
   /** Who works, for others who meet the store's lock. */
   readonly by: string;
   readonly onWarning: (message: string) => void;
+  /** Called once when somebody who has the store for itself has to be waited for. */
+  readonly onWait: (holders: readonly string[]) => void;
 }
 
 /**
@@ -14,11 +16,11 @@ export interface OpenWorkspaceStoreOptions {
  */
 export async function openWorkspaceStore(
   options: WorkspaceOptions,
-  { by, onWarning }: OpenWorkspaceStoreOptions,
+  { by, onWarning, onWait }: OpenWorkspaceStoreOptions,
 ): Promise<SnapshotStore> {
   if (options.openStore !== undefined) return await options.openStore();
   const { openReachableStore } = await import("#/store/fallback.ts");
-  const { store, warning } = await openReachableStore({ ...options.store, env: options.env, by });
+  const { store, warning } = await openReachableStore({ ...options.store, env: options.env, by, onWait });
   if (warning !== undefined) onWarning(warning);
   return store;
 }

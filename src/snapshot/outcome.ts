@@ -43,16 +43,17 @@ export function capturedOutcome(saved: SavedTarget): TargetOutcome {
 }
 
 /** A target that a restore changes, or finds as it should be. */
-export function plannedRestore(saved: SavedTarget, plan: TargetPlan): TargetOutcome {
+export function plannedRestore(saved: SavedTarget, { driver }: BoundTarget, plan: TargetPlan): TargetOutcome {
+  const unchanged = plan.changes.length === 0;
   const removed = plan.changes.filter(({ action }) => action === "remove").length;
   return {
     ...capturedOutcome(saved),
-    method: "",
+    method: unchanged ? driver.restoreMethod ?? saved.method : "",
     stored_bytes: 0,
     seconds: 0,
     changed: plan.changes.length - removed,
     removed,
-    status: plan.changes.length === 0 ? "unchanged" : "planned",
+    status: unchanged ? "unchanged" : "planned",
     changes: plan.changes.slice(0, MOST_CHANGES),
   };
 }

@@ -58,7 +58,7 @@ export async function recoverWorkspace(options: RecoverWorkspaceOptions): Promis
 }
 
 /** A journal, or only the lock of a process that is gone: it died in its hooks. */
-async function isSomethingLeft({ scope }: Workspace): Promise<boolean> {
+export async function isSomethingLeft({ scope }: Workspace): Promise<boolean> {
   if ((await unfinishedTargetIds(scope)).length > 0) return true;
   return (await scope.lock.inspect())?.state === "dead";
 }

@@ -1,5 +1,12 @@
 /** Restoring a snapshot. */
-import { ExitCode, messageOf, type RollbackError, UsageError } from "#/core/errors.ts";
+import {
+  ExitCode,
+  messageOf,
+  type RollbackError,
+  RollbackVersionNotFoundError,
+  UsageError,
+} from "#/core/errors.ts";
+import * as posix from "#/core/posix.ts";
 import { asStop, cannotStart, wouldFail } from "#/release/failure.ts";
 import { toError } from "#/release/report_base.ts";
 import { hookNotes, OperationHooks } from "#/release/surroundings.ts";
@@ -64,13 +71,13 @@ export async function restore(change: Change, options: RestoreSnapshotOptions): 
     ...change.report,
     steps: plannedSteps(planned, options),
     snapshot: outcome(snapshot.id, {
-      targets: planned.all.map(({ saved, plan }) => plannedRestore(saved, plan)),
+      targets: planned.all.map(({ saved, bound, plan }) => plannedRestore(saved, bound, plan)),
     }),
   };
   await judgeChange(change, `restore ${snapshot.id}`, restoreFacts(planned, options));
   refuseUncommitted(planned, options);
   refuseEmptyPromise(planned, options);
-  if (planned.steps.length === 0) return nothingToDo(change, snapshot.id);
+  if (planned.steps.length === 0) return nothingToDo(change, snapshot.id, options.paths ?? []);
   const problems = planned.steps.flatMap(({ saved, plan }) =>
     plan.problems.map((problem) => `${saved.name}: ${problem}`)
   );
@@ -104,25 +111,36 @@ function restoreFacts(planned: PlannedRestore, options: RestoreSnapshotOptions) 
   };
 }
 
-function nothingToDo(change: Change, id: string): void {
+/** @throws {RollbackVersionNotFoundError} a path is neither in the snapshot nor here: it is a slip */
+function nothingToDo(change: Change, id: string, paths: readonly string[]): void {
+  // Were it in the snapshot, it would be missing here now, and brought back.
+  const unknown = paths.find((path) => posix.lstat(path) === undefined);
+  if (unknown !== undefined) {
+    throw new RollbackVersionNotFoundError(`Neither ${id} nor this machine has ${unknown}`, {
+      hint: `See \`backout snapshot show ${id} --json\` for what it covers.`,
+      context: { snapshot: id, path: unknown },
+    });
+  }
+  const what = paths.length === 0 ? "everything is" : `${paths.join(", ")}: no target covers it, or it is`;
   change.report = {
     ...change.report,
     status: change.dryRun ? "dry_run" : "success",
     exit_code: ExitCode.done,
-    summary: `Nothing to restore: everything is as ${id} has it`,
+    summary: `Nothing to restore: ${what} as ${id} has it`,
   };
 }
 
 function intend(change: Change, options: RestoreSnapshotOptions, planned: PlannedRestore): void {
   hookNotes(options.around, "snapshot_restore").forEach(change.warn);
   const changes = planned.steps.reduce((sum, { plan }) => sum + plan.changes.length, 0);
+  const { id, created_at, description } = planned.snapshot;
   change.report = {
     ...change.report,
     status: "dry_run",
     exit_code: ExitCode.done,
-    summary: `Would restore ${
-      planned.steps.map(({ saved }) => saved.name).join(", ")
-    } from ${planned.snapshot.id} (${count(changes, "change")})`,
+    summary: `Would restore ${planned.steps.map(({ saved }) => saved.name).join(", ")} from ${id} (${
+      count(changes, "change")
+    }), taken ${created_at.replace(/\.\d+Z$/, "Z")}${description === "" ? "" : `: ${description}`}`,
   };
 }
 

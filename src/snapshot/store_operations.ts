@@ -4,13 +4,14 @@ import type { CheckOptions, StoreCheck } from "#/store/check_store.ts";
 import type { CollectOptions, CollectReport } from "#/store/collect.ts";
 import { openBackend } from "#/store/open_backend.ts";
 import { openStoreOn } from "#/store/snapshot_store.ts";
+import type { RepairReport } from "#/store/repair_index.ts";
 import type { SyncReport } from "#/store/sync.ts";
 import type { StoreParts } from "#/store/store_parts.ts";
 import type { WorkspaceOptions } from "./options.ts";
 import { findSnapshot } from "./snapshot_id.ts";
-import { inWorkspace, openWorkspace } from "./workspace.ts";
+import { inWorkspace, openWorkspace, waitingFor } from "./workspace.ts";
 
-export type { CollectReport, StoreCheck, SyncReport };
+export type { CollectReport, RepairReport, StoreCheck, SyncReport };
 
 export interface VerifySnapshotOptions extends WorkspaceOptions {
   /** Only this one and what it refers to: an id, a unique beginning of one, `latest` or `last-good`. @default all */
@@ -48,12 +49,33 @@ export async function collectStore(options: CollectStoreOptions): Promise<Collec
   const collecting: CollectOptions = {
     minAgeMs: options.minAgeMs ?? DEFAULT_MIN_AGE_MS,
     signal,
+    onWait: tellOf(options),
     ...(dryRun === undefined ? {} : { dryRun }),
     ...(by === undefined ? {} : { by }),
     ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
   };
   const { collect } = await import("#/store/collect.ts");
   return await withParts(options, (parts) => collect(parts, collecting));
+}
+
+/**
+ * Makes lost and damaged indexes anew, from what the packs say of themselves. Undefined when there is no store yet.
+ * @throws {LockedError} somebody works on the store
+ */
+export async function repairStoreIndex(options: WorkspaceOptions): Promise<RepairReport | undefined> {
+  const { signal, by, lockTimeoutMs } = options;
+  const { repairIndex } = await import("#/store/repair_index.ts");
+  return await withParts(options, (parts) =>
+    repairIndex(parts, {
+      signal,
+      onWait: tellOf(options),
+      ...(by === undefined ? {} : { by }),
+      ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    }));
+}
+
+function tellOf({ onEvent, now }: WorkspaceOptions): (holders: readonly string[]) => void {
+  return (holders) => onEvent?.(waitingFor(holders, now?.() ?? new Date()));
 }
 
 export interface SyncStoreOptions extends WorkspaceOptions {
@@ -76,10 +98,21 @@ export async function syncStore(options: SyncStoreOptions): Promise<SyncReport |
   const open = (location: string) => openSnapshotStore({ ...place, location, env, signal, by });
   const source = options.to === undefined ? options.from ?? options.store.fallback : place.location;
   if (source === undefined) return undefined;
-  await using from = await open(source);
+  // What is copied from may have no key yet: that is how an unencrypted store becomes an encrypted one.
+  const isPlain = options.from !== undefined && await isUnencrypted(source, signal);
+  const { encryption: _key, ...plain } = place;
+  await using from = isPlain
+    ? await openSnapshotStore({ ...plain, location: source, env, signal, by })
+    : await open(source);
   await using to = await open(options.to ?? place.location);
   const removeCopied = options.from === undefined && options.to === undefined;
   return await syncStores(from, to, { dryRun, removeCopied, signal });
+}
+
+async function isUnencrypted(location: string, signal: AbortSignal | undefined): Promise<boolean> {
+  const { readStoreConfig } = await import("#/store/store_config.ts");
+  await using backend = await openBackend(location, { signal });
+  return (await readStoreConfig(backend))?.encryption.kind === "none";
 }
 
 /** Undefined where there is no store yet. */

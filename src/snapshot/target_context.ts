@@ -97,6 +97,7 @@ export async function callTarget<T>(
       signal: controller.signal,
       scratch: call.scratch.folder(spec.name),
       offline: options.offline ?? false,
+      own: [options.store.location, options.store.fallback].filter((it) => it?.startsWith("/")) as string[],
       now: scope.now,
       onProgress: (done, total, unit) =>
         scope.emit({

@@ -1,6 +1,7 @@
 /** The scope of operations on targets: the folder of `backout.yaml`, its lock, history, audit and snapshot store. */
 import { UsageError } from "#/core/errors.ts";
 import { openScope, type Scope } from "#/release/scope.ts";
+import type { OperationEvent } from "#/report/model.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
 import { isAbsolute } from "node:path";
 import type { SnapshotStore } from "#/store/store.ts";
@@ -37,6 +38,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     warnings.push(message);
     scope.emit({ event: "warning", time: scope.now().toISOString(), message });
   };
+  const onWait = (holders: readonly string[]) => scope.emit(waitingFor(holders, scope.now()));
   let opened: Promise<SnapshotStore> | undefined;
   let fallback: Promise<SnapshotStore | undefined> | undefined;
   return {
@@ -45,7 +47,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     options,
     change,
     warnings,
-    store: () => opened ??= openWorkspaceStore(options, { by: scope.by, onWarning }),
+    store: () => opened ??= openWorkspaceStore(options, { by: scope.by, onWarning, onWait }),
     fallback: () => fallback ??= openFallbackStore(options, scope.by),
     close: async () => {
       for (const one of [opened, fallback]) {
@@ -54,6 +56,12 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       }
     },
   };
+}
+
+/** What is told while others have the store for themselves. @param holders a sentence about each */
+export function waitingFor(holders: readonly string[], now: Date): OperationEvent {
+  const holder = holders.length === 0 ? "an operation that left no note" : holders.join("; ");
+  return { event: "waiting_for_lock", time: now.toISOString(), holder };
 }
 
 function changeOptions(options: WorkspaceOptions): ChangeOptions {

@@ -15,7 +15,9 @@ export function lockedError(holder: LockHolder, state: HolderState, request: Loc
 export function describeHolder(holder: LockHolder, age = ""): string {
   const since = holder.since === "" ? "" : ` since ${holder.since}${age === "" ? "" : ` (${age} ago)`}`;
   const reason = holder.reason === "" ? "" : `, reason: ${holder.reason}`;
-  return `${holder.operation} by ${holder.by}@${holder.host} (pid ${holder.pid})${since}${reason}`;
+  // A lock that cannot be read names nobody.
+  const who = holder.pid === 0 ? "" : ` by ${holder.by}@${holder.host} (pid ${holder.pid})`;
+  return `${holder.operation}${who}${since}${reason}`;
 }
 
 function hintFor(state: HolderState, waitedMs: number): string {

@@ -1,6 +1,6 @@
 /** Reads one file, or a part of one, and stores its chunks. Synchronous: the caller is a worker, or rests in between. */
 import * as fs from "node:fs";
-import type { ChunkAdder } from "./chunk_adder.ts";
+import type { ChunkTaker } from "./chunk_adder.ts";
 import { Cutter } from "./cutter.ts";
 import type { ContentRef } from "./model.ts";
 import { type FileStamp, lookAtSource, openSource, readInto, sameStamp, unreadable } from "./source_file.ts";
@@ -42,7 +42,7 @@ export type PartResult =
 let buffer = new Uint8Array(64 * 1024);
 
 /** A file of at most {@link WHOLE_FILE_BYTES}; when it grew beyond while nobody looked, what is there is read all the same. */
-export function addWholeFile(path: string, adder: ChunkAdder): StoredFile {
+export function addWholeFile(path: string, adder: ChunkTaker): StoredFile {
   for (let tries = 1;; tries++) {
     const read = readWhole(path);
     if (read.kind !== "bytes") return read;
@@ -53,7 +53,7 @@ export function addWholeFile(path: string, adder: ChunkAdder): StoredFile {
 }
 
 /** Content that is one chunk. */
-export function addSmallContent(bytes: Uint8Array, adder: ChunkAdder): ContentRef {
+export function addSmallContent(bytes: Uint8Array, adder: ChunkTaker): ContentRef {
   if (bytes.length === 0) return EMPTY_CONTENT;
   const { id, sha256 } = adder.add(bytes);
   return { size: bytes.length, chunks: [id], sha256 };
@@ -90,7 +90,7 @@ function readWhole(path: string): Read {
 }
 
 /** Stores the chunks that begin in a part of a file. */
-export function addFilePart(part: FilePart, adder: ChunkAdder): PartResult {
+export function addFilePart(part: FilePart, adder: ChunkTaker): PartResult {
   const before = lookAtSource(part.path);
   if (before.kind !== "file") return before;
   const ids: string[] = [];

@@ -4,6 +4,7 @@
  */
 import * as fs from "node:fs";
 import { basename, dirname } from "node:path";
+import { IntegrityError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { attempt, lookAt } from "#/core/system_error.ts";
 import { ConflictError } from "#/storage/object_store.ts";
@@ -12,7 +13,8 @@ import { assertStoreName, SCRATCH_FOLDER } from "./backend_name.ts";
 import { makeDurableFolder, resolveStoreRoot } from "./backend_root.ts";
 
 const FILE_MODE = 0o600;
-const OPEN_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0);
+const OPEN_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) |
+  (fs.constants.O_NONBLOCK ?? 0); // a pipe is not waited for
 const LINK_UNSUPPORTED: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
 /**
@@ -216,7 +218,14 @@ function readFile(
   const file = openIfThere(path);
   if (file === undefined) return undefined;
   try {
-    const { size } = fs.fstatSync(file);
+    const info = fs.fstatSync(file);
+    if (!info.isFile()) {
+      throw new IntegrityError(`The snapshot store is damaged: ${path} is no file`, {
+        hint: "Put the file back from a copy of the store.",
+        context: { path },
+      });
+    }
+    const { size } = info;
     const offset = range?.offset ?? 0;
     const bytes = new Uint8Array(Math.max(0, Math.min(range?.length ?? size, size - offset)));
     let done = 0;

@@ -53,7 +53,7 @@ export async function checkData(
   let chunks = 0;
   let bytes = 0;
   const note = (run: Run, checked: CheckedFrames) => {
-    damaged.push(...checked.damaged);
+    damaged.push(...checked.damaged.map((chunk) => ({ ...chunk, pack: run.pack })));
     chunks += checked.chunks;
     bytes += run.length;
     options.onProgress?.(bytes, total);

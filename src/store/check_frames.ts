@@ -22,6 +22,8 @@ export interface DamagedChunk {
   /** Hex. */
   readonly id: string;
   readonly reason: string;
+  /** The pack's file that has it; undefined when none has. */
+  readonly pack?: string;
 }
 
 export interface CheckedFrames {

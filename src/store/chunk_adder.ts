@@ -20,6 +20,26 @@ export interface AddedChunk {
   readonly sha256: string;
 }
 
+/** What was stored on somebody's behalf, in bytes; what waits for its frame is a guess. */
+export interface StoredTally {
+  bytes: number;
+}
+
+/** Where chunks go. */
+export type ChunkTaker = Pick<ChunkAdder, "add">;
+
+/** The same adder, with what it stores meanwhile added to a tally. */
+export function counting(adder: ChunkAdder, tally: StoredTally): ChunkTaker {
+  return {
+    add: (bytes) => {
+      const before = adder.packs.storedBytes;
+      const added = adder.add(bytes);
+      tally.bytes += adder.packs.storedBytes - before;
+      return added;
+    },
+  };
+}
+
 export class ChunkAdder {
   readonly packs: PackWriter;
   readonly #cipher: ChunkCipher;

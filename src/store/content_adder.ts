@@ -1,18 +1,18 @@
 /** Stores content that is given as bytes: one chunk while it is small, cut where it is large, like files. */
 import { addSmallContent, WHOLE_FILE_BYTES } from "./add_file.ts";
-import type { ChunkAdder } from "./chunk_adder.ts";
+import type { ChunkTaker } from "./chunk_adder.ts";
 import { Cutter } from "./cutter.ts";
 import type { ContentRef } from "./model.ts";
 
 export class ContentAdder {
-  readonly #adder: ChunkAdder;
+  readonly #adder: ChunkTaker;
   readonly #chunks: string[] = [];
   #size = 0;
   /** What was given so far, until it is known to be large. */
   #small: Uint8Array[] = [];
   #cutter: Cutter | undefined;
 
-  constructor(adder: ChunkAdder) {
+  constructor(adder: ChunkTaker) {
     this.#adder = adder;
   }
 

@@ -23,7 +23,7 @@ export interface EncryptionContext {
 const SCRYPT: ScryptParameters = { n: 2 ** 15, r: 8, p: 3 };
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const HINT = "Name the key in the configuration (snapshots: store: encryption), or with --store-key.";
+const HINT = "Name the key in backout.yaml: store: {location: …, encryption: {key_file: …}}.";
 
 /**
  * The cipher of a new store; its `descriptor` belongs into the store's configuration.
@@ -54,8 +54,8 @@ export function openCipher(
     throw new UsageError(
       `The snapshot store ${context.location} is not encrypted, but a key was given for it`,
       {
-        hint:
-          "Make an encrypted store at another location and copy the snapshots with `backout snapshot sync --to LOCATION`; " +
+        hint: "Give `store:` another location in backout.yaml, with the key, and copy the snapshots: " +
+          `backout snapshot sync --from ${context.location}; ` +
           "or leave the key out, if you know that it should not be encrypted.",
       },
     );

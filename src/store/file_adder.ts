@@ -2,7 +2,7 @@
 import { Pacer, throwIfStopped } from "#/core/pace.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import { addFilePart, addWholeFile, type FilePart, type PartResult, WHOLE_FILE_BYTES } from "./add_file.ts";
-import type { ChunkAdder } from "./chunk_adder.ts";
+import type { ChunkTaker, StoredTally } from "./chunk_adder.ts";
 import { addLargeFile, divideFiles, type FileBatch } from "./file_units.ts";
 import type { FileToStore, StoredFile } from "./store.ts";
 import type { ThreadPool } from "./thread_pool.ts";
@@ -13,12 +13,14 @@ const THREADS_WORTH_BYTES = 6 * 1024 * 1024;
 
 /** Where the work is done. */
 export interface FileAdderThreads {
-  readonly local: () => ChunkAdder;
+  readonly local: () => ChunkTaker;
   /** Starts the threads when they are not there. */
   readonly pool: () => Promise<ThreadPool>;
   readonly isPoolRunning: boolean;
   /** Waits while packs are finished faster than they are taken in. */
   readonly room: () => Promise<void>;
+  /** What the threads store is added to it. */
+  readonly tally: StoredTally;
 }
 
 export async function addFiles(
@@ -45,10 +47,10 @@ export async function addFiles(
       throwIfStopped(options.signal);
       await threads.room();
     };
-    const run = partRunner(pool, gate, progress);
+    const run = partRunner(pool, gate, threads.tally, progress);
     const addBatch = async (batch: FileBatch) => {
       const paths = batch.indexes.map((index) => files[index]!.path);
-      const answer = await pool.run({ kind: "files", paths }, { gate });
+      const answer = await pool.run({ kind: "files", paths }, { gate, tally: threads.tally });
       if (answer.kind !== "files") throw new Error("a thread of the store gave another answer");
       batch.indexes.forEach((index, i) => results[index] = answer.files[i]!);
       progress(batch.bytes);
@@ -88,10 +90,11 @@ async function addGrown(
 function partRunner(
   pool: ThreadPool,
   gate: () => Promise<void>,
+  tally: StoredTally,
   progress: (bytes: number) => void,
 ): (part: FilePart) => Promise<PartResult> {
   return async (part) => {
-    const answer = await pool.run({ kind: "part", part }, { gate });
+    const answer = await pool.run({ kind: "part", part }, { gate, tally });
     if (answer.kind !== "part") throw new Error("a thread of the store gave another answer");
     progress(part.to - part.from);
     return answer.part;

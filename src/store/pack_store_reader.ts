@@ -30,12 +30,16 @@ interface KnownFrame {
   readonly raw: Uint8Array;
 }
 
-export class PackStoreReader {
+export class PackStoreReader implements Disposable {
   readonly #backend: StoreBackend;
   readonly #cipher: ChunkCipher;
   readonly #index: StoreIndex;
   /** What was read last, newest first: neighbours of it are asked for next, by several who read at the same time. */
   #recent: readonly KnownFrame[] = [];
+  /** Started by the first call that is worth it, and kept: to start one takes as long as to write a thousand files. */
+  #pool: ThreadPool | undefined;
+  /** Pools of which a thread broke: others may still wait for the other thread. */
+  readonly #broken: ThreadPool[] = [];
 
   constructor(backend: StoreBackend, cipher: ChunkCipher, index: StoreIndex) {
     this.#backend = backend;
@@ -126,7 +130,7 @@ export class PackStoreReader {
     signal: AbortSignal | undefined,
     progress: (run: FrameRun) => void,
   ): Promise<void> {
-    using pool = new ThreadPool();
+    const pool = this.#threads();
     const { material } = this.#cipher;
     let next = 0;
     let failure: { readonly error: unknown } | undefined;
@@ -147,6 +151,21 @@ export class PackStoreReader {
     // All end before this does: nobody writes to these files afterwards.
     await Promise.all(Array.from({ length: RUNS_AT_ONCE }, work));
     if (failure !== undefined) throw failure.error;
+  }
+
+  #threads(): ThreadPool {
+    if (this.#pool?.isBroken === true) {
+      this.#broken.push(this.#pool);
+      this.#pool = undefined;
+    }
+    return this.#pool ??= new ThreadPool();
+  }
+
+  /** Ends the threads; nothing may be under way. */
+  [Symbol.dispose](): void {
+    for (const pool of this.#broken.splice(0)) pool[Symbol.dispose]();
+    this.#pool?.[Symbol.dispose]();
+    this.#pool = undefined;
   }
 
   async #jobOf({ pack, offset, length, frames }: FrameRun): Promise<RestoreJob> {

@@ -8,7 +8,7 @@ import * as posix from "#/core/posix.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import type { StoreBackend } from "./backend.ts";
-import { ChunkAdder, type SharedTables } from "./chunk_adder.ts";
+import { ChunkAdder, type ChunkTaker, counting, type SharedTables, type StoredTally } from "./chunk_adder.ts";
 import { MIN_CHUNK_BYTES } from "./chunker.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { ContentAdder } from "./content_adder.ts";
@@ -19,7 +19,7 @@ import { isSnapshotId, newFileId, snapshotName } from "./layout.ts";
 import { encodeManifest } from "./manifest_file.ts";
 import type { ContentRef, SnapshotManifest } from "./model.ts";
 import { PackIntake } from "./pack_intake.ts";
-import type { FileToStore, StoredFile, StoreWriter } from "./store.ts";
+import type { FileToStore, SharedStoreWriter, StoredFile, StoreWriter } from "./store.ts";
 import { storeFailure } from "./store_failure.ts";
 import type { StoreIndex } from "./store_index.ts";
 import type { HeldStoreLock } from "./store_lock.ts";
@@ -43,7 +43,7 @@ const MAX_CAPACITY = 2 ** 21;
 /** Of bytes of a stream between two rests. */
 const PIECE_BYTES = 1024 * 1024;
 
-export class PackStoreWriter implements StoreWriter {
+export class PackStoreWriter implements SharedStoreWriter {
   readonly #parts: WriterParts;
   readonly #intake: PackIntake;
   /** With what the names of this writer's files in the scratch folder begin. */
@@ -64,13 +64,32 @@ export class PackStoreWriter implements StoreWriter {
     return (this.#local?.packs.storedBytes ?? 0) + (this.#threads?.storedBytes ?? 0);
   }
 
-  addFiles(files: readonly FileToStore[], options: BatchOptions = {}): Promise<readonly StoredFile[]> {
+  share(): StoreWriter {
+    const tally: StoredTally = { bytes: 0 };
+    return {
+      get storedBytes() {
+        return Math.max(0, tally.bytes);
+      },
+      addFiles: (files, options) => this.addFiles(files, options, tally),
+      addBytes: (bytes) => this.addBytes(bytes, tally),
+      addStream: (stream, options) => this.addStream(stream, options, tally),
+      commit: (manifest) => this.commit(manifest),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+
+  addFiles(
+    files: readonly FileToStore[],
+    options: BatchOptions = {},
+    tally: StoredTally = { bytes: 0 },
+  ): Promise<readonly StoredFile[]> {
     return this.#guarded(async () => {
       const most = files.reduce((sum, { size }) => sum + 1 + Math.ceil(size / MIN_CHUNK_BYTES), 0);
       await this.#makeRoomFor(most);
       const signal = anyOf(options.signal, this.#parts.signal);
       return await addFiles(files, {
-        local: () => this.#here(),
+        local: () => this.#here(tally),
+        tally,
         pool: () => this.#pool ??= this.#startPool(),
         isPoolRunning: this.#pool !== undefined,
         room: () => this.#intake.room(),
@@ -78,9 +97,9 @@ export class PackStoreWriter implements StoreWriter {
     });
   }
 
-  addBytes(bytes: Uint8Array): Promise<ContentRef> {
+  addBytes(bytes: Uint8Array, tally: StoredTally = { bytes: 0 }): Promise<ContentRef> {
     return this.#guarded(async () => {
-      const content = new ContentAdder(this.#here());
+      const content = new ContentAdder(this.#here(tally));
       const pacer = new Pacer(this.#parts.signal);
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         if (pacer.due()) await pacer.rest();
@@ -94,9 +113,10 @@ export class PackStoreWriter implements StoreWriter {
   addStream(
     stream: ReadableStream<Uint8Array>,
     options: { readonly signal?: AbortSignal } = {},
+    tally: StoredTally = { bytes: 0 },
   ): Promise<ContentRef> {
     return this.#guarded(async () => {
-      const content = new ContentAdder(this.#here());
+      const content = new ContentAdder(this.#here(tally));
       const pacer = new Pacer(anyOf(options.signal, this.#parts.signal));
       for await (const bytes of stream) {
         for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
@@ -161,11 +181,12 @@ export class PackStoreWriter implements StoreWriter {
     }
   }
 
-  #here(): ChunkAdder {
-    return this.#local ??= new ChunkAdder(
+  #here(tally: StoredTally): ChunkTaker {
+    this.#local ??= new ChunkAdder(
       { ...this.#packOptions(), cipher: this.#parts.cipher, onPack: (pack) => this.#intake.take(pack) },
       this.#tables(),
     );
+    return counting(this.#local, tally);
   }
 
   #packOptions(): { readonly scratch: string; readonly prefix: string; readonly level: number } {

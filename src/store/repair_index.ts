@@ -17,6 +17,8 @@ export interface RepairOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long to wait for others, in milliseconds. @default 0 */
   readonly lockTimeoutMs?: number;
+  /** See `StoreLockRequest`. */
+  readonly onWait?: (holders: readonly string[]) => void;
 }
 
 export interface RepairReport {
@@ -35,12 +37,13 @@ export async function repairIndex(
   { backend, cipher, level }: Omit<StoreParts, "reader">,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
-  const { by, signal, lockTimeoutMs = 0 } = options;
+  const { by, signal, lockTimeoutMs = 0, onWait } = options;
   await using lock = await lockStore(backend, "exclusive", {
     operation: "repair the index",
     timeoutMs: lockTimeoutMs,
     signal,
     ...(by === undefined ? {} : { by }),
+    ...(onWait === undefined ? {} : { onWait }),
   });
   const { files, damaged } = await readIndexFiles(backend, cipher);
   const sizes = await packSizes(backend);

@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import * as crypto from "node:crypto";
 import { StorageError } from "#/core/errors.ts";
-import { errorCode, openNewFile, openToFill, resize, writeAt } from "#/core/posix.ts";
+import { errorCode, openNewFile, openToFill, resize, writeAt, writeToOpenFile } from "#/core/posix.ts";
 import { attempt } from "#/core/system_error.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { decompress } from "./codec.ts";
@@ -61,14 +61,33 @@ let packBuffer = new Uint8Array(0);
 export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): void {
   const bytes = job.bytes ?? readPack(job);
   if (bytes.length < job.length) throw damagedPack(job, job.pack, "it ends too early");
+  using filling = new FileToFill();
   for (const frame of job.frames) {
     const from = frame.offset - job.offset;
     const raw = openFrame(job, job.pack, frame, bytes.subarray(from, from + frame.stored), cipher);
     for (const chunk of frame.chunks) {
       const content = raw.subarray(chunk.start, chunk.start + chunk.size);
       assertChunk(job, job.pack, content, chunk.id, cipher);
-      for (const target of chunk.targets) writeChunk(target, content);
+      for (const target of chunk.targets) writeChunk(target, content, filling);
     }
+  }
+}
+
+/** The file that is written in pieces: the next chunk mostly goes into the same one. */
+class FileToFill implements Disposable {
+  #open: { readonly path: string; readonly file: Deno.FsFile } | undefined;
+
+  get(path: string): Deno.FsFile {
+    if (this.#open?.path === path) return this.#open.file;
+    this[Symbol.dispose]();
+    const file = openToFill(path);
+    this.#open = { path, file };
+    return file;
+  }
+
+  [Symbol.dispose](): void {
+    this.#open?.file.close();
+    this.#open = undefined;
   }
 }
 
@@ -129,15 +148,26 @@ function readPack(job: RestoreJob): Uint8Array {
   }
 }
 
-function writeChunk({ path, at, whole, sparse }: ChunkTarget, bytes: Uint8Array): void {
+function writeChunk({ path, at, whole, sparse }: ChunkTarget, bytes: Uint8Array, filling: FileToFill): void {
   attempt("write", path, () => {
-    using file = whole ? openNewFile(path, FILE_MODE) : openToFill(path);
-    if (!sparse) return writeAt(file, path, bytes, at);
-    if (whole) resize(file, path, bytes.length);
-    for (const [from, to] of withoutHoles(bytes, at)) {
-      writeAt(file, path, bytes.subarray(from, to), at + from);
-    }
+    if (!whole) return writePieces(filling.get(path), path, bytes, { at, sparse });
+    using file = openNewFile(path, FILE_MODE);
+    if (!sparse) return writeToOpenFile(file, path, bytes);
+    resize(file, path, bytes.length);
+    writePieces(file, path, bytes, { at, sparse });
   });
+}
+
+function writePieces(
+  file: Deno.FsFile,
+  path: string,
+  bytes: Uint8Array,
+  { at, sparse }: Pick<ChunkTarget, "at" | "sparse">,
+): void {
+  if (!sparse) return writeAt(file, path, bytes, at);
+  for (const [from, to] of withoutHoles(bytes, at)) {
+    writeAt(file, path, bytes.subarray(from, to), at + from);
+  }
 }
 
 /** The parts that are not whole blocks of zeros. @param at where the bytes begin in the file: blocks count from its begin */

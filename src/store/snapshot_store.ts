@@ -17,7 +17,7 @@ import type { ContentRef, SnapshotManifest } from "./model.ts";
 import type { StoreEncryption } from "./options.ts";
 import { PackStoreReader } from "./pack_store_reader.ts";
 import { PackStoreWriter } from "./pack_store_writer.ts";
-import type { FileToWrite, SnapshotStore, StoreWriter } from "./store.ts";
+import type { FileToWrite, SharedStoreWriter, SnapshotStore } from "./store.ts";
 import { createStoreConfig, readStoreConfig } from "./store_config.ts";
 import { StoreIndex } from "./store_index.ts";
 import { lockStore } from "./store_lock.ts";
@@ -138,7 +138,7 @@ export class PackSnapshotStore implements SnapshotStore {
     await (await this.#reader()).writeFiles(files, options);
   }
 
-  async write(options: { readonly signal?: AbortSignal } = {}): Promise<StoreWriter> {
+  async write(options: { readonly signal?: AbortSignal } = {}): Promise<SharedStoreWriter> {
     const signal = options.signal ?? this.#options.signal;
     const lock = await this.#lock("write a snapshot", signal);
     try {
@@ -199,6 +199,7 @@ export class PackSnapshotStore implements SnapshotStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#opened?.reader[Symbol.dispose]();
     await this.backend[Symbol.asyncDispose]();
   }
 

@@ -73,10 +73,16 @@ export interface StoreWriter extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A writer that several targets share. */
+export interface SharedStoreWriter extends StoreWriter {
+  /** The same writer for one of them: its `storedBytes` are what was added through it alone; ending it ends nothing. */
+  share(): StoreWriter;
+}
+
 /** What a command that changes the store needs. */
 export interface SnapshotStore extends StoreReader, AsyncDisposable {
   /** Begins to write; the store is made when it is not there. */
-  write(options?: { readonly signal?: AbortSignal }): Promise<StoreWriter>;
+  write(options?: { readonly signal?: AbortSignal }): Promise<SharedStoreWriter>;
   /** Replaces what people say of a snapshot (pinned, mark, labels, description); its content stays. */
   updateSnapshot(
     id: string,

@@ -5,7 +5,15 @@ import { ConflictError } from "#/storage/object_store.ts";
 import type { StoreBackend } from "./backend.ts";
 import { CHUNKER_DESCRIPTOR } from "./chunker.ts";
 import type { EncryptionDescriptor } from "./cipher.ts";
-import { CONFIG_FILE, newFileId, STORE_FORMAT } from "./layout.ts";
+import {
+  CONFIG_FILE,
+  newFileId,
+  PACK_FOLDER,
+  packIdOf,
+  SNAPSHOT_FOLDER,
+  snapshotIdOf,
+  STORE_FORMAT,
+} from "./layout.ts";
 
 export interface StoreConfig {
   readonly format: typeof STORE_FORMAT;
@@ -19,7 +27,7 @@ export interface StoreConfig {
 
 /** Undefined when there is no store yet. @throws {IntegrityError} {@link StorageError} a newer format */
 export async function readStoreConfig(backend: StoreBackend): Promise<StoreConfig | undefined> {
-  const bytes = await backend.read(CONFIG_FILE);
+  const bytes = await backend.read(CONFIG_FILE) ?? await readAgainIfLost(backend);
   if (bytes === undefined) return undefined;
   let value: unknown;
   try {
@@ -40,6 +48,27 @@ export async function readStoreConfig(backend: StoreBackend): Promise<StoreConfi
     throw unknownFormat(backend, `chunker ${JSON.stringify(chunker)}`);
   }
   return value as unknown as StoreConfig;
+}
+
+/**
+ * Where snapshots lie without it, it was lost: the store must not read as empty, nor be begun anew with another key.
+ * Whoever has made the store since is found by the second look.
+ */
+async function readAgainIfLost(backend: StoreBackend): Promise<Uint8Array | undefined> {
+  if (!await holdsAnything(backend)) return undefined;
+  const bytes = await backend.read(CONFIG_FILE);
+  if (bytes === undefined) throw damagedConfig(backend, "it is missing, but there are snapshots or data");
+  return bytes;
+}
+
+async function holdsAnything(backend: StoreBackend): Promise<boolean> {
+  for await (const { name } of backend.list(SNAPSHOT_FOLDER)) {
+    if (snapshotIdOf(name) !== undefined) return true;
+  }
+  for await (const { name } of backend.list(PACK_FOLDER)) {
+    if (packIdOf(name) !== undefined) return true;
+  }
+  return false;
 }
 
 /** The configuration of a new store; when somebody else made it at the same moment, theirs. */

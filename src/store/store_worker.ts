@@ -21,6 +21,7 @@ scope.onmessage = ({ data }) => {
   let answer: ThreadAnswer | undefined;
   let error: unknown;
   let failed = false;
+  const before = adder?.packs.storedBytes ?? 0;
   try {
     answer = work(data);
   } catch (thrown) {
@@ -29,11 +30,13 @@ scope.onmessage = ({ data }) => {
   }
   const finished = packs;
   packs = [];
+  const storedBytes = adder?.packs.storedBytes ?? 0;
   scope.postMessage({
     answer,
     error: failed ? sendable(error) : undefined,
     packs: finished,
-    storedBytes: adder?.packs.storedBytes ?? 0,
+    storedBytes,
+    addedBytes: storedBytes - before,
   });
 };
 

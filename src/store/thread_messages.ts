@@ -43,4 +43,6 @@ export interface ThreadReply {
   readonly packs: readonly FinishedPack[];
   /** What the thread has stored so far, in bytes. */
   readonly storedBytes: number;
+  /** What of that the request has stored. */
+  readonly addedBytes: number;
 }

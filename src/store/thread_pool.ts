@@ -1,4 +1,5 @@
 /** The store's worker threads. Each does one request at a time, and has at most one more waiting. */
+import type { StoredTally } from "./chunk_adder.ts";
 import { received } from "./thread_error.ts";
 import type { ThreadAnswer, ThreadReply, ThreadRequest } from "./thread_messages.ts";
 
@@ -31,15 +32,21 @@ export class ThreadPool implements Disposable {
     return this.#threads.reduce((sum, thread) => sum + thread.storedBytes, 0);
   }
 
+  /** A thread ended by itself: nothing more can be asked of this pool. */
+  get isBroken(): boolean {
+    return this.#threads.some(({ broken }) => broken !== undefined);
+  }
+
   /**
    * Gives a request to the thread that has least to do, once there is room for it.
    * @param gate awaited right before, every time there may be room: waits for something else, or throws
    */
   async run(
     request: ThreadRequest,
-    { transfer = [], gate }: {
+    { transfer = [], gate, tally }: {
       readonly transfer?: readonly ArrayBuffer[];
       readonly gate?: () => Promise<void> | void;
+      readonly tally?: StoredTally;
     } = {},
   ): Promise<ThreadAnswer> {
     for (;;) {
@@ -51,7 +58,7 @@ export class ThreadPool implements Disposable {
       }
       const thread = this.#threads.reduce((a, b) => (b.waiting.length < a.waiting.length ? b : a));
       if (thread.waiting.length < MAX_WAITING || thread.broken !== undefined) {
-        return await this.#send(thread, request, transfer);
+        return await this.#send(thread, request, transfer, tally);
       }
       await new Promise<void>((resolve) => this.#queue.push(resolve));
     }
@@ -75,6 +82,7 @@ export class ThreadPool implements Disposable {
     thread: Thread,
     request: ThreadRequest,
     transfer: readonly ArrayBuffer[],
+    tally?: StoredTally,
   ): Promise<ThreadAnswer> {
     if (thread.broken !== undefined) throw thread.broken;
     const reply = await new Promise<ThreadReply | Error>((resolve) => {
@@ -83,6 +91,7 @@ export class ThreadPool implements Disposable {
     });
     this.#queue.shift()?.();
     if (reply instanceof Error) throw reply;
+    if (tally !== undefined) tally.bytes += reply.addedBytes;
     if (reply.error !== undefined) throw received(reply.error);
     return reply.answer!;
   }

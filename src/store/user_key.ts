@@ -44,7 +44,7 @@ export function readUserKey(
 /**
  * Makes a new key file (32 random bytes in base64, mode 0600). Keep a copy elsewhere: without it no snapshot of the
  * store can be read.
- * @throws {UsageError} something is there already
+ * @throws {UsageError} something is there already, or its folder is not
  */
 export function generateKeyFile(path: string): void {
   if (lookAt(path) !== undefined) {
@@ -52,10 +52,16 @@ export function generateKeyFile(path: string): void {
       hint: "Give another name: a key that is lost cannot be made again.",
     });
   }
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".";
+  if (lookAt(folder) === undefined) {
+    throw new UsageError(`Cannot write a new key to ${path}: there is no folder ${folder}`, {
+      hint: "Make it first, closed to others: mkdir -p -m 700.",
+    });
+  }
   const text = `${crypto.getRandomValues(new Uint8Array(USER_KEY_BYTES)).toBase64()}\n`;
   attempt("write the new key", path, () => {
     posix.writeNewFile(path, new TextEncoder().encode(text), 0o600);
-    posix.syncFolder(path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".");
+    posix.syncFolder(folder);
   });
 }
 

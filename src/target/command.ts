@@ -52,6 +52,7 @@ export const driver: TargetDriver<CommandConfig> = {
   type: "command",
   summary: "Anything else: a command of your own that writes its state, and one that reads it back.",
   schema,
+  restoreMethod: "command_restore",
   undo: ({ undo }) => undo ?? "compensating",
   programs: (config) =>
     (["capture", "restore", "plan", "fingerprint", "export"] as const)

@@ -49,6 +49,7 @@ export const driver: TargetDriver<DatabaseConfig> = {
   type: "database",
   summary: "A database: PostgreSQL, MariaDB or MySQL, SQLite, or a Redis server",
   schema,
+  restoreMethod: "database_restore",
   undo: (config) => engineFor(config).undo,
   programs: (config) => engineFor(config).programs,
   capture,
@@ -165,7 +166,7 @@ function isCount(value: string | undefined): boolean {
 }
 
 function countOf(value: string | undefined): string {
-  return value === undefined ? "none" : value.split(",")[0]!;
+  return value === undefined ? "none" : value.split(",")[0]!.replace(/^1 rows$/, "1 row");
 }
 
 async function restore(target: Target, saved: SavedTarget, context: RestoreContext): Promise<Restored> {

@@ -29,6 +29,7 @@ export const driver: TargetDriver<GitCommitConfig> = {
   type: "git_commit",
   summary: "A git checkout: commit, branch, index, changed and untracked files, submodules.",
   schema,
+  restoreMethod: "git_reset",
   undo: () => "exact",
   programs: () => [{ program: "git", package: "git" }, { program: "flock", package: "util-linux" }],
   needsNetwork: () => false,

@@ -34,6 +34,7 @@ export const driver: TargetDriver<InfrastructureConfig> = {
   type: "infrastructure",
   summary: "A working folder of Terraform or OpenTofu, and what it manages.",
   schema,
+  restoreMethod: "infrastructure_apply",
   undo: () => "compensating",
   programs: ({ program }) => [{ program: program ?? "terraform", package: "" }],
   needsNetwork: () => false,

@@ -27,6 +27,8 @@ export interface TargetContext {
   /** A private folder (0700) of this operation and target, removed when it ends. Same after a crash. */
   readonly scratch: string;
   readonly offline: boolean;
+  /** Folders that no target touches besides `.backout` of the workspace: the store, and its fallback. Absolute. */
+  readonly own?: readonly string[];
   readonly now: () => Date;
   readonly onProgress: (done: number, total: number, unit: "bytes" | "files") => void;
   readonly warn: (message: string) => void;
@@ -102,6 +104,8 @@ export interface TargetDriver<Config = unknown> {
   readonly summary: string;
   /** The keys of its own in `backout.yaml` (besides type, after, timeout). Strict: unknown keys are errors. */
   readonly schema: z.ZodType<Config>;
+  /** `method` of what `restore` answers, for a target that needs none. @default that of the capture */
+  readonly restoreMethod?: string;
   /** Other spellings that mean the same are mapped in the schema. */
   undo(config: Config): UndoClass;
   /** Programs that it runs, each with the Debian package that has it: for `doctor` and for permissions. */

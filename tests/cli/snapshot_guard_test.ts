@@ -1,5 +1,6 @@
 /** `guard`, `confirm`, `check run`: what stands between a change and its consequences. */
 import assert from "node:assert/strict";
+import { runProgram } from "../support/cli.ts";
 import { testRequiring } from "../support/require.ts";
 import { FILES, withWorkspace } from "./snapshot_support.ts";
 
@@ -30,6 +31,31 @@ testRequiring(["posix"], "guard: a failing command is taken back (56), a good on
     const words = await run(["guard", "--", "sh", "-c", 'echo "$0" > data/f', "--dry-run"]);
     assert.equal(words.code, 0, words.stderr);
     assert.equal(read("data/f"), "--dry-run\n", "words after -- are the command's");
+  });
+});
+
+testRequiring(["posix"], "guard: what the command prints does not stand in a document", async () => {
+  await withWorkspace(FILES, async ({ folder, write, read }) => {
+    write("etc/app.conf", "one\n");
+    write("data/f", "f\n");
+    const guard = (...args: readonly string[]) => runProgram(["guard", ...args], { cwd: folder });
+    const script = ["--", "sh", "-c", 'echo "from $0"; echo two > etc/app.conf', "the command"];
+    const good = await guard("--json", ...script);
+    assert.equal(good.code, 0, good.stderr);
+    assert.equal(JSON.parse(good.stdout).operation, "guard");
+    assert.match(good.stderr, /from the command/);
+    assert.equal(read("etc/app.conf"), "two\n");
+    const events = await guard("--events", "-", "-q", ...script);
+    const lines = events.stdout.split("\n").filter((line) => line.startsWith("{"));
+    assert.ok(lines.length > 2 && lines.every((line) => JSON.parse(line).event !== undefined), events.stdout);
+    assert.doesNotMatch(events.stdout, /from the command/);
+    assert.match((await guard(...script)).stdout, /from the command/);
+    const missing = await guard("--json", "--", "no-such-program-here");
+    assert.deepEqual([missing.code, JSON.parse(missing.stdout).exit_code], [40, 40]);
+    const plain = await guard("--json", "--", "./etc/app.conf");
+    assert.deepEqual([plain.code, JSON.parse(plain.stdout).error.code], [2, 2]);
+    const failed = await guard("--json", "--", "sh", "-c", "exit 126");
+    assert.deepEqual([failed.code, JSON.parse(failed.stdout).exit_code], [56, 56]);
   });
 });
 

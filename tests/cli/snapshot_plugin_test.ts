@@ -74,6 +74,16 @@ testRequiring(["posix", "git"], "plugin: a git snapshot, a rollback with checks,
     assert.equal(history.history[0].snapshot_id, "deployment_v1.2.3");
     assert.deepEqual(history.history[0].verification_results.passed, 2);
     assert.equal(history.history[0].technical_details[0].result.commit_hash, commit);
+
+    const { answers: [idle] } = await ask(workspace, {
+      action: "execute_rollback",
+      snapshot_id: "deployment_v1.2.3",
+    });
+    assert.deepEqual(
+      [idle.status, idle.execution_result.method, idle.execution_result.commit_hash],
+      ["completed", "git_reset", commit],
+      "also where nothing had to be done",
+    );
   });
 });
 

@@ -89,6 +89,9 @@ Deno.test("the watcher takes it back at its time, and its report is a failure th
     assert.equal(taken_back?.exit_code, 43, taken_back?.summary);
     assert.deepEqual(look(folder), versions("v2"));
     assert.equal(await watchConfirmation(options), undefined);
+    const late = await confirmRestore(options);
+    assert.equal(late.exit_code, 43, late.summary);
+    assert.match(late.summary, /too late/, "also when the watcher was faster");
   }));
 
 Deno.test("the watcher ends when somebody confirms, and the two never both win", () =>

@@ -84,6 +84,30 @@ testRequiring(
 
 testRequiring(
   ["posix"],
+  "guard: what stops it also ends what the command started, before the change is rolled back",
+  () =>
+    withTempDir(async (folder) => {
+      const options = makeWorld(folder);
+      const controller = new AbortController();
+      const path = pathOf(folder, "one");
+      // The shell dies at once; what it waits for goes on for a moment, and would write after the rollback.
+      const command = shell(
+        `sh -c 'trap "sleep 0.3; printf z >> ${path}; exit" TERM; printf x > ${path}
+           for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; printf y >> ${path}'; :`,
+      );
+      const running = runGuard({ ...options, command, signal: controller.signal });
+      while (look(folder).one !== "x") await new Promise((resolve) => setTimeout(resolve, 10));
+      controller.abort("timeout");
+      const report = await running;
+      assert.equal(report.exit_code, 56, report.summary);
+      assert.deepEqual(look(folder), versions("v1"));
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+      assert.deepEqual(look(folder), versions("v1"), "nobody wrote afterwards");
+    }),
+);
+
+testRequiring(
+  ["posix"],
   "guard: a rule against it keeps the command from running",
   () =>
     withTempDir(async (folder) => {

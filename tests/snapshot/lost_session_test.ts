@@ -64,7 +64,7 @@ testRequiring(
         () => names(join(folder, ".backout/target-operations")).length === 0,
       );
       const late = await runProgram(["confirm"], { cwd: folder, env: ENV });
-      assert.equal(late.code, 40, late.stderr);
+      assert.equal(late.code, 43, late.stderr);
     }),
 );
 

@@ -71,6 +71,34 @@ Deno.test("a file, bytes and a stream of the same content are stored once", asyn
   });
 });
 
+Deno.test("threads that write files are kept for the next call", async () => {
+  await withTempDir(async (folder) => {
+    const files = Array.from({ length: 420 }, (_, i) => writeFile(`${folder}/f${i}`, bytesOf(i, 10 + i)));
+    await using store = await openStore(`${folder}/store`);
+    const refs = await saveFiles(store, "rb-1", files);
+    const original = globalThis.Worker;
+    let started = 0;
+    globalThis.Worker = class extends original {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        started++;
+      }
+    };
+    try {
+      const write = (to: string) =>
+        store.writeFiles(refs.map((content, i) => ({ content, path: `${folder}/${to}${i}` })));
+      await write("one");
+      const first = started;
+      assert.ok(first > 0);
+      await write("two");
+      assert.equal(started, first);
+    } finally {
+      globalThis.Worker = original;
+    }
+    assert.deepEqual(Deno.readFileSync(`${folder}/two419`), bytesOf(419, 429));
+  });
+});
+
 Deno.test("many files go through the threads, and come back in order", async () => {
   await withTempDir(async (folder) => {
     const files = Array.from(
@@ -194,3 +222,21 @@ Deno.test("an encrypted store gives everything back, and its files say nothing",
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }
+
+Deno.test("who shares a writer counts only what was added through it", () =>
+  withTempDir(async (folder) => {
+    await using store = await openStore(`${folder}/store`);
+    await using writer = await store.write();
+    const [large, many, small] = [writer.share(), writer.share(), writer.share()];
+    const file = writeFile(`${folder}/large`, bytesOf(1, 9 * MIB));
+    const others = Array.from({ length: 500 }, (_, i) => writeFile(`${folder}/f${i}`, bytesOf(i + 10, 3000)));
+    await Promise.all([
+      large.addFiles([file]),
+      many.addFiles(others),
+      small.addBytes(bytesOf(2, 1000)),
+    ]);
+    assert.ok(large.storedBytes > 3 * MIB, `${large.storedBytes}`);
+    assert.ok(many.storedBytes > 400_000 && many.storedBytes < 1.7e6, `${many.storedBytes}`);
+    assert.ok(small.storedBytes < 1100, `${small.storedBytes}`);
+    assert.equal(large.storedBytes + many.storedBytes + small.storedBytes, writer.storedBytes);
+  }));

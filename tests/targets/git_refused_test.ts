@@ -154,5 +154,15 @@ testRequiring(["posix", "git"], "git_commit: a store among the files is refused"
     await assert.rejects(capture(), /lies among the files of the repository/);
     put(repo(folder), ".gitignore", "/store\n");
     assert.equal((await capture()).method, "git_commit");
+    Deno.mkdirSync(join(repo(folder), "other"));
+    Deno.symlinkSync(join(repo(folder), "other"), join(folder, "elsewhere"));
+    const behind = Object.assign(Object.create(store), { location: join(folder, "elsewhere/store") });
+    const given = { ...rest, writer: store, previous: undefined };
+    const refusal = /lies among the files of the repository/;
+    await assert.rejects(driver.capture(target, { ...given, store: behind }), refusal);
+    await assert.rejects(
+      driver.capture(target, { ...given, store, own: [join(repo(folder), "fallback")] }),
+      refusal,
+    );
   });
 });

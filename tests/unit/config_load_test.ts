@@ -139,7 +139,9 @@ Deno.test("a variable that is not set is named with its line, and no other value
     { SECRET: "hunter2" },
   );
   assert.equal(message, "backout.yaml:2:13: the environment variable WHERE is not set");
-  assert.match(hint, /Set WHERE/);
+  assert.match(hint, /Set WHERE, .* begin with BACKOUT_/);
+  const seen = await refusal("version: 1\nrepository: /${BACKOUT_WHERE}\n", {});
+  assert.doesNotMatch(seen.hint, /few names/);
   assert.deepEqual([line, column], [2, 13]);
 });
 

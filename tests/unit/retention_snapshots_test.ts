@@ -66,7 +66,7 @@ Deno.test("retention of points: the newest by hand, the last good one, pins and 
     "bad: no rule keeps it",
     "hand: the newest that was made by hand",
     "guard: no rule keeps it",
-    "newest: the newest of all, the newest",
+    "newest: the newest of all, the newest of guard, the newest",
   ]);
 });
 
@@ -90,12 +90,27 @@ Deno.test("retention of points: guards and volumes are counted apart where they 
     point("v1", 8, volumes),
     point("g", 7, guard),
     point("v2", 6, volumes),
+    point("h", 5.5, guard),
     point("b", 5),
   ];
-  assert.equal(kept(points, { keepLast: 1 }), "b");
-  assert.equal(kept(points, { keepLast: 2 }), "v2 b");
-  assert.equal(kept(points, { keepLast: 2, withVolumes: { keepLast: 1 } }), "g v2 b");
-  assert.equal(kept(points, { keepLast: 1, withVolumes: { keepLast: 1 }, guard: { keepLast: 3 } }), "g v2 b");
+  assert.equal(kept(points, { keepLast: 1 }), "h b", "the command of the newest guard may still run");
+  assert.equal(kept(points, { keepLast: 3 }), "v2 h b");
+  assert.equal(kept(points, { keepLast: 3, withVolumes: { keepLast: 1 } }), "g v2 h b");
+  assert.equal(
+    kept(points, { keepLast: 1, withVolumes: { keepLast: 1 }, guard: { keepLast: 3 } }),
+    "g v2 h b",
+  );
+});
+
+Deno.test("retention of points: what `latest` stands for stays, also where it was imported", () => {
+  const imported = { origin: "import" } as const;
+  const points = [
+    point("i1", 9, imported),
+    point("a", 8),
+    point("i2", 7, imported),
+    point("s", 6, { origin: "safety" }),
+  ];
+  assert.equal(kept(points, { keepWithin: DAY }), "a i2 s");
 });
 
 Deno.test("retention of points: size limits take the oldest, not what must stay", () => {
@@ -157,6 +172,7 @@ Deno.test("property: what must stay stays, whatever the rules are", () => {
       newestOf(past),
       newestOf(past.filter(({ mark }) => mark === "good")),
       newestOf(past.filter(({ origin }) => origin === "manual")),
+      newestOf(past.filter(({ origin }) => origin === "guard")),
       ...points.filter(({ pinned, id, created_at }) =>
         pinned || needed.has(id) || Date.parse(created_at) > NOW.getTime()
       ),

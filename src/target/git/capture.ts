@@ -35,7 +35,7 @@ async function captureOnce(
 ): Promise<Captured> {
   const world = await lookAtTarget(target, context);
   const { repository, looked, state } = world;
-  const problem = await storeProblem(repository, context.store.location);
+  const problem = await storeProblem(repository, context);
   if (problem !== undefined) throw new RollbackError(problem.message, { hint: problem.hint });
   const previous = await previousListing(context.previous, context);
   const repositories: SavedRepository[] = [];

@@ -149,7 +149,7 @@ export async function openRepository(
   const info = posix.lstat(path) === undefined ? undefined : await Deno.stat(path);
   if (info === undefined) {
     throw new RollbackVersionNotFoundError(`There is no folder ${path}`, {
-      hint: "Mend `repo_path` of the target.",
+      hint: "Mend `repo_path` of the target. If the checkout was deleted, clone it there again first.",
       context: { repo_path: path },
     });
   }

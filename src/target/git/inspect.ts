@@ -1,6 +1,6 @@
 /** What a restore would do, what differs, and a copy elsewhere. Reads only. */
 import { dirname, join } from "node:path";
-import { RollbackError } from "#/core/errors.ts";
+import { RollbackError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { makeFolders } from "#/core/output_file.ts";
 import * as posix from "#/core/posix.ts";
 import type { SavedTarget } from "#/store/model.ts";
@@ -37,6 +37,7 @@ export async function plan(target: Target, saved: SavedTarget, context: PlanCont
   const world = await lookAtTarget(target, context);
   const wanted = await savedState(repository, listing, saved, context);
   const { paths } = context.options;
+  refuseOutside(target.name, paths, [repository.folder, ...listing.config_files.map((it) => it.path)]);
   const changes = gitChanges(world.state, wanted, repository.folder)
     .filter((it) => paths.length === 0 || (!it.path.includes("/.git/") && isAskedFor(paths, it.path)));
   const asked = (path: string) => isAskedFor(paths, path);
@@ -49,6 +50,16 @@ export async function plan(target: Target, saved: SavedTarget, context: PlanCont
   };
 }
 
+/** A mistyped path is not a restore in which there was nothing to do. */
+function refuseOutside(name: string, paths: readonly string[], held: readonly string[]): void {
+  const holds = (path: string) => held.some((it) => isAskedFor([it], path) || isAskedFor([path], it));
+  if (paths.length === 0 || paths.some(holds)) return;
+  throw new RollbackVersionNotFoundError(
+    `${JSON.stringify(name)} does not hold ${paths.map((it) => JSON.stringify(it)).join(", ")}`,
+    { hint: `It holds what is below ${held[0]}.`, context: { paths } },
+  );
+}
+
 function impossible(problem: string): TargetPlan {
   return { changes: [], summary: problem, problems: [problem], uncommitted: [], warnings: [] };
 }
@@ -57,8 +68,10 @@ function summaryOf(changes: readonly TargetChange[], wanted: RepositoryState): s
   if (changes.length === 0) return "nothing to do";
   const count = (...actions: readonly TargetChange["action"][]) =>
     changes.filter((it) => actions.includes(it.action) && !it.path.includes("/.git/")).length;
-  return `git to ${headText(wanted)}: restore ${count("create", "replace", "attributes")} files, remove ${
-    count("remove")
+  const written = count("create", "replace", "attributes");
+  const removed = count("remove");
+  return `git to ${headText(wanted)}: restore ${written} ${written === 1 ? "file" : "files"}${
+    removed === 0 ? "" : `, remove ${removed}`
   }`;
 }
 
@@ -74,7 +87,7 @@ async function problemsOf(
   } catch (error) {
     problems.push((error as RollbackError).message);
   }
-  const store = await storeProblem(repository, context.store.location);
+  const store = await storeProblem(repository, context);
   if (store !== undefined) problems.push(`${store.message}. ${store.hint}`);
   const { branch, commit, objects } = listing.repositories[0]!;
   if (

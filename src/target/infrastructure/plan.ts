@@ -33,7 +33,9 @@ export async function plan(target: Target, saved: SavedTarget, context: PlanCont
     changes,
     summary: changes.length === 0
       ? "nothing to do"
-      : `restore ${files.length} files, change ${actions} resources and outputs`,
+      : `restore ${files.length} ${files.length === 1 ? "file" : "files"}, change ${actions} ${
+        actions === 1 ? "resource or output" : "resources and outputs"
+      }`,
     problems,
     uncommitted: [],
     warnings,

@@ -13,6 +13,7 @@ import type { TreeEntry } from "./entry.ts";
 import { excluding } from "./exclude.ts";
 import { HardLinks } from "./links.ts";
 import type { Seen } from "./look.ts";
+import { leadingElsewhere, ownBelow } from "./own.ts";
 import { EarlierPart, EarlierTree, isUntouched } from "./previous.ts";
 import { newNotes, scan, type ScanNotes } from "./scan.ts";
 import { endsSegment, readRoot, readSegment, type SegmentLine, type TreeHead, TreeWriter } from "./tree.ts";
@@ -147,7 +148,11 @@ class CaptureRun {
       read: this.#read,
       missing: this.#notes.missing,
       digests: Object.fromEntries(this.#digests),
-      warnings: [...this.#warnings, ...noteWarnings(this.#notes), ...limits],
+      warnings: [
+        ...this.#warnings,
+        ...noteWarnings(this.#notes, leadingElsewhere(roots)),
+        ...limits,
+      ],
     };
   }
 
@@ -255,9 +260,9 @@ class CaptureRun {
 
 /** The globs, and what backout keeps of its own. */
 export function excludingOwn(
-  options: Pick<TreeOptions, "exclude" | "own">,
+  options: Pick<TreeOptions, "roots" | "exclude" | "own">,
 ): (path: string, root: string) => boolean {
-  const own = new Set(options.own);
+  const own = ownBelow(options.roots, options.own);
   const globs = excluding(options.exclude);
   return (path, root) => own.has(path) || globs(path, root);
 }
@@ -271,7 +276,7 @@ export function captureLimits(): readonly string[] {
   ];
 }
 
-export function noteWarnings(notes: ScanNotes): readonly string[] {
+function noteWarnings(notes: ScanNotes, links: readonly string[]): readonly string[] {
   const list = (paths: readonly string[], what: string) => {
     const shown = paths.slice(0, 5).map((it) => JSON.stringify(it)).join(", ");
     return paths.length === 0
@@ -280,6 +285,7 @@ export function noteWarnings(notes: ScanNotes): readonly string[] {
   };
   return [
     ...list(notes.missing, "Not there"),
+    ...list(links, "A symlink, of which only the link is kept; name what it leads to as well"),
     ...list(notes.odd, "Left out, because the name is not UTF-8"),
     ...list(notes.vanished, "Went while the folder was looked at"),
     ...list(notes.mounts, "Another filesystem, not entered"),

@@ -52,6 +52,8 @@ export interface Comparison {
   readonly kept: readonly string[];
   /** The saved folders by path, for those whose times move while something in them is changed. */
   readonly folders: ReadonlyMap<string, TreeEntry>;
+  /** Of the paths asked for, those that nothing is at: neither then nor now. */
+  readonly nowhere: readonly string[];
 }
 
 /** Files whose content is compared at once: what is known of them waits in memory. */
@@ -66,12 +68,16 @@ export async function compareTree(task: TreeTask): Promise<Comparison> {
   const actions: TreeAction[] = [];
   const unsure: Both[] = [];
   const followers: Both[] = [];
+  const nowhere = new Set(task.only);
   const scope = scopeOf(task.only);
   const folders = new Map<string, TreeEntry>();
   for await (const pairs of mergeTrees(task.saved(), inLists(linked(scan(task, notes), links)))) {
     throwIfStopped(task.signal);
     for (const { path, left, right: now } of pairs) {
       const part = scope(path);
+      if (part === "inside" && nowhere.size > 0) {
+        for (const it of nowhere) if (isWithin(path, it)) nowhere.delete(it);
+      }
       const saved = left?.type === "socket" ? undefined : left;
       if (part === "outside" || isLiveSocket(now, path, folders)) continue;
       if (saved?.type === "folder" && part === "inside") folders.set(path, saved);
@@ -101,6 +107,7 @@ export async function compareTree(task: TreeTask): Promise<Comparison> {
     notes,
     kept: actions.filter(isKept).map((it) => it.path),
     folders,
+    nowhere: [...nowhere],
   };
 }
 

@@ -5,7 +5,7 @@ import { RollbackBackupError, RollbackError, RollbackVersionNotFoundError } from
 import type { SavedTarget } from "#/store/model.ts";
 import type { Captured, PlanContext, Restored, TargetContext, TargetDriver, TargetSpec } from "../target.ts";
 import { type CapturedTree, captureTree, type TreeOptions } from "./capture.ts";
-import { compareTree } from "./compare.ts";
+import { compareTree, type TreeTask } from "./compare.ts";
 import { diffToNow, diffTrees } from "./diff.ts";
 import { copyPlain } from "./export_copy.ts";
 import { fingerprintTree, rememberTree } from "./fingerprint.ts";
@@ -16,6 +16,7 @@ import { ownPaths, type RestoreTask, taskElsewhere, taskInPlace, treeOf } from "
 import { readRoot } from "./tree.ts";
 import { existing } from "./space.ts";
 import { lookAt } from "./look.ts";
+import { isWithin } from "./path.ts";
 
 /** Warnings that are told one by one; of more only how many. */
 const MAX_WARNINGS = 20;
@@ -40,7 +41,7 @@ export function treeDriver<Config>(kind: TreeKind<Config>): TargetDriver<Config>
   /** The plain copy is no part of the target either. */
   const own = (target: TargetSpec<Config>, context: TargetContext & Partial<PlanContext>) => {
     const copyTo = kind.backupLocation(target.config);
-    const paths = ownPaths(context.folder, context.store);
+    const paths = [...ownPaths(context.folder, context.store), ...context.own ?? []];
     return copyTo === undefined ? paths : [...paths, resolve(context.folder, copyTo)];
   };
   const options = (
@@ -86,6 +87,7 @@ export function treeDriver<Config>(kind: TreeKind<Config>): TargetDriver<Config>
     },
     plan: async (target, saved, context) => {
       const { task, skipped } = await inPlace(target, saved, context);
+      refuseOutside(target.name, task);
       return planOf(task, await compareTree(task), skipped);
     },
     restore: async (target, saved, context) => {
@@ -193,6 +195,16 @@ function notThere(name: string, given: TreeOptions): RollbackVersionNotFoundErro
         : `Check the paths of the target; what exists of them is ${near}.`,
       context: { paths: given.roots },
     },
+  );
+}
+
+/** A mistyped path is not a restore in which there was nothing to do. */
+function refuseOutside(name: string, { only, roots }: TreeTask): void {
+  const holds = (path: string) => roots.some((it) => isWithin(path, it) || isWithin(it, path));
+  if (only.length === 0 || only.some(holds)) return;
+  throw new RollbackVersionNotFoundError(
+    `${JSON.stringify(name)} does not hold ${only.map((it) => JSON.stringify(it)).join(", ")}`,
+    { hint: `It holds what is below ${roots.slice(0, 5).join(", ")}.`, context: { paths: only } },
   );
 }
 

@@ -2,7 +2,7 @@
 import type { TargetChange, TargetPlan } from "../target.ts";
 import { captureLimits } from "./capture.ts";
 import type { Comparison, TreeAction, TreeTask } from "./compare.ts";
-import { pathProblem } from "./path.ts";
+import { isWithin, pathProblem } from "./path.ts";
 import { conflictsOf } from "./restore.ts";
 import { filesToWrite, planSpace } from "./space.ts";
 
@@ -17,6 +17,10 @@ export function planOf(task: TreeTask, comparison: Comparison, skipped: readonly
     warnings: [
       ...captureLimits(),
       ...named(skipped, "Not restored, because the configuration does not cover it any more"),
+      ...named(
+        comparison.nowhere.filter((it) => task.roots.some((root) => isWithin(it, root))),
+        "Nothing is there, neither in the snapshot nor now",
+      ),
       ...named(comparison.kept, "Kept, because it holds what is left out"),
       ...named(notes.odd, "Left alone, because the name is not UTF-8"),
     ],
@@ -75,7 +79,7 @@ function summaryOf(actions: readonly TreeAction[], comparison: Comparison): stri
     ...count("attributes", "set attributes of"),
     ...count("remove", "remove"),
   ];
-  return `${parts.join(", ")} (${bytes} bytes to write)`;
+  return `${parts.join(", ")}${bytes === 0 ? "" : ` (${bytes} ${bytes === 1 ? "byte" : "bytes"} to write)`}`;
 }
 
 /** Why the restore would fail. */

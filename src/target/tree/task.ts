@@ -65,7 +65,7 @@ export async function taskInPlace(
         withOwnContent(() => entriesWithin(context.store, tree, roots), partly, context.store, tree),
       roots,
       guarded: roots,
-      exclude: eitherExcludes(tree, options.exclude, options.own),
+      exclude: eitherExcludes(tree, { ...options, roots }),
       oneFileSystem: head.one_file_system || options.oneFileSystem,
       only,
       temporaryForRoot: (root) => temporaryForRoot(root, coverage.globs),
@@ -108,9 +108,12 @@ export async function taskElsewhere(
 }
 
 /** Neither what was left out then nor what is left out now is touched. */
-function eitherExcludes(tree: TreeRoot, exclude: readonly string[], own: readonly string[]): Exclude {
+function eitherExcludes(
+  tree: TreeRoot,
+  options: Pick<TreeOptions, "roots" | "exclude" | "own">,
+): Exclude {
   const then = excluding(tree.head.exclude);
-  const now = excludingOwn({ exclude, own });
+  const now = excludingOwn(options);
   return (path, root) => then(path, root) || now(path, root);
 }
 

@@ -1,0 +1,51 @@
+/** What backout keeps of its own, and what a symlink hides, by the names under which a walk comes upon it. */
+import { isSystemFailure } from "#/core/system_error.ts";
+import { lookAt } from "./look.ts";
+import { childOf, isWithin, nameOf, parentOf } from "./path.ts";
+
+/**
+ * The places, and those of them that lie below a root under the root's name too: a symlink above the root, or on the way
+ * to the place, gives them another name, and a restore would take the store away as something that came later.
+ */
+export function ownBelow(roots: readonly string[], places: readonly string[]): ReadonlySet<string> {
+  const own = new Set(places);
+  const reals = places.map(realPath);
+  for (const root of roots) {
+    const real = root === "/" ? root : childOf(realPath(parentOf(root)), nameOf(root));
+    for (const place of reals) {
+      if (isWithin(place, real)) own.add(root === "/" ? place : root + place.slice(real.length));
+    }
+  }
+  return own;
+}
+
+/** Of roots that are symlinks, those that lead to what no root holds: the link is kept, and not what it leads to. */
+export function leadingElsewhere(roots: readonly string[]): readonly string[] {
+  const links = new Set(roots.filter((it) => lookAt(it)?.type === "symlink"));
+  if (links.size === 0) return [];
+  const held = roots.filter((it) => !links.has(it)).map(realPath);
+  return [...links].filter((it) => {
+    const target = followed(it);
+    return target !== undefined && !held.some((root) => isWithin(target, root));
+  });
+}
+
+/** The path without symlinks; what is not there yet is named from what is there of the way to it. */
+export function realPath(path: string): string {
+  const rest: string[] = [];
+  for (let at = path;; at = parentOf(at)) {
+    const real = at === "/" ? at : followed(at);
+    if (real !== undefined) return rest.reduceRight(childOf, real);
+    rest.push(nameOf(at));
+  }
+}
+
+/** Undefined: not there, a symlink to nowhere, or on a way that may not be gone. */
+function followed(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
+    return undefined;
+  }
+}
