@@ -9,7 +9,7 @@
  * claim that is older than any delivery takes is that of a process that died: the next one takes it over. So a message
  * is delivered at least once, always with the same event id.
  */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { join } from "node:path";
 import { StorageError } from "#/core/errors.ts";
 import { currentUser } from "#/core/permission.ts";
@@ -121,7 +121,7 @@ export function putInSpool(place: SpoolPlace, event: NotifyEvent, webhookId: str
 
 /** Ids of operations are UUIDs; anything else becomes a name of that kind. */
 function fileNameOf(id: string): string {
-  return /^[A-Za-z0-9_-]{1,80}$/.test(id) ? id : createHash("sha256").update(id).digest("hex");
+  return /^[A-Za-z0-9_-]{1,80}$/.test(id) ? id : sha256Hex(id);
 }
 
 function makeRoom(folder: string, bytes: number, now: Date): number {

@@ -1,5 +1,5 @@
 /** Where messages wait: a folder on this machine, also for a repository on object storage. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { dirname, join } from "node:path";
 import { currentUser } from "#/core/permission.ts";
 import * as posix from "#/core/posix.ts";
@@ -31,7 +31,7 @@ export function spoolPlace({ type, location, stateDir, env }: SpoolQuestion): Sp
   const home = env("HOME") || env("USERPROFILE");
   const states = env("XDG_STATE_HOME") || (home ? join(home, ".local", "state") : undefined);
   if (states === undefined) return undefined;
-  const name = createHash("sha256").update(location).digest("hex").slice(0, 16);
+  const name = sha256Hex(location).slice(0, 16);
   return { base: home || dirname(states), folder: join(states, "backout", name, "notify-spool") };
 }
 

@@ -1,5 +1,5 @@
 /** Targets of notifications: what they want, how long they may take, and what names them in the spool. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import {
   type CommandTarget,
   LONGEST_TIMEOUT_MS,
@@ -27,5 +27,5 @@ export function timeoutOf(target: WebhookTarget | CommandTarget): number {
 
 /** Names a webhook without holding its URL, so that a message that waits finds it again. 16 hex digits. */
 export function webhookId({ webhook }: WebhookTarget): string {
-  return createHash("sha256").update(`backout-webhook\n${webhook}`).digest("hex").slice(0, 16);
+  return sha256Hex(`backout-webhook\n${webhook}`).slice(0, 16);
 }

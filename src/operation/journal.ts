@@ -4,13 +4,13 @@
  * It is written once, after the new index and the undo index are staged and before anything else changes, so:
  * no journal → nothing happened; journal and staged index → not committed; journal without staged index → committed.
  */
+import { sha256Hex } from "#/core/sha256.ts";
 import { UnfinishedOperationError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, parseJson } from "#/core/json.ts";
 import { areArchived, isArchiveKey } from "#/operation/archived_entries.ts";
 import { artifactPathProblem, isBackupId, isOperationId } from "#/core/safe_path.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
-import { sha256Hex } from "#/repository/index_file.ts";
 import { isFileRecord } from "#/repository/release_record.ts";
 import type { OperationReport } from "#/report/model.ts";
 import type { RepositoryStep } from "#/step/repository_step.ts";

@@ -1,5 +1,5 @@
 /** A target that no configuration names: from the words of a command line, or from a request. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { hiddenNames } from "#/config/environment.ts";
 import { readTarget } from "#/config/targets.ts";
 import { withoutPasswords } from "#/config/written.ts";
@@ -42,7 +42,7 @@ export async function adHocTarget(request: AdHocRequest): Promise<TargetSpec> {
 
 /** Without passwords: the name stands in manifests, and a password may be another one tomorrow. */
 function nameOf(type: string, written: JsonObject): string {
-  const digest = createHash("sha256").update(canonicalJson(withoutPasswords(written))).digest("hex");
+  const digest = sha256Hex(canonicalJson(withoutPasswords(written)));
   return `${isTargetType(type) ? type : "target"}-${digest.slice(0, 8)}`;
 }
 

@@ -1,10 +1,11 @@
 /** Everything that an operation will write, worked out in memory before the first write. */
+import { sha256Hex } from "#/core/sha256.ts";
 import type { Journal } from "#/operation/journal.ts";
 import type { Preparation } from "#/operation/phases.ts";
 import { addedFiles, type Planned, type Prepared } from "#/release/definition.ts";
 import type { Scope } from "#/release/scope.ts";
 import { applyChanges, invertChanges } from "#/repository/index_change.ts";
-import { encodeIndex, sha256Hex, stampIndex } from "#/repository/index_file.ts";
+import { encodeIndex, stampIndex } from "#/repository/index_file.ts";
 import type { RepositoryIndex } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { OperationReport } from "#/report/model.ts";

@@ -13,7 +13,7 @@ import { asStop, cannotStart, failed, wouldFail } from "#/release/failure.ts";
 import { noteRecoveries, recoverScope } from "#/release/recover_scope.ts";
 import { requireRepository } from "#/release/read_releases.ts";
 import { record, type RecordResult } from "#/release/record.ts";
-import { baseReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
+import { baseReport, finishedReport, NOTHING_HAPPENED } from "#/release/report_base.ts";
 import { type BroughtHooks, broughtHooks, NO_HOOKS } from "#/release/release_hooks.ts";
 import { isTolerant, type Scope, seconds } from "#/release/scope.ts";
 import { afterRecovery, hookNotes, OperationHooks, tell } from "#/release/surroundings.ts";
@@ -69,7 +69,11 @@ export async function runOperation<V extends RepositoryView>(
   const idle = isIdle(definition, state);
   const recorded = state.recorded ??
     (idle ? undefined : await recordOutcome(scope, idOfRecord(id, state, started), state));
-  const outcome = finished(scope, state, recorded);
+  const outcome: Outcome = {
+    report: finishedReport(scope, state.report, recorded),
+    plan: state.plan,
+    entries: state.entries,
+  };
   const report = await run.complete?.(outcome) ?? outcome.report;
   return { ...outcome, report: await tell(scope, options, report, !idle) };
 }
@@ -235,21 +239,4 @@ async function recordOutcome(scope: Scope, id: string, state: RunState): Promise
   } catch (error) {
     return { created: false, complete: false, signed: false, warnings: [messageOf(error)] };
   }
-}
-
-function finished(scope: Scope, state: RunState, recorded: RecordResult | undefined): Outcome {
-  const report: OperationReport = {
-    ...state.report,
-    audit_log_created: recorded?.created ?? false,
-    audit_log_signed: recorded?.signed ?? false,
-    warnings: [...new Set([...state.report.warnings, ...recorded?.warnings ?? []])],
-  };
-  scope.emit({
-    event: "finished",
-    time: scope.now().toISOString(),
-    status: report.status,
-    exit_code: report.exit_code,
-    summary: report.summary,
-  });
-  return { report, plan: state.plan, entries: state.entries };
 }

@@ -1,4 +1,5 @@
 /** `release publish`: copies a folder in, verified, then names it in the index. */
+import { sha256Hex } from "#/core/sha256.ts";
 import {
   RollbackAlreadyRolledBackError,
   RollbackError,
@@ -16,7 +17,6 @@ import { backupPathProblem } from "#/repository/backup_folder.ts";
 import { canBeNamed, pointedAt } from "#/repository/channel_target.ts";
 import { contentTagsKey } from "#/repository/content_tags.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
-import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry } from "#/repository/index_format.ts";
 import type { RepositoryView } from "#/repository/inspect.ts";
 import type { PublishOptions } from "#/repository/options.ts";

@@ -1,4 +1,5 @@
 /** Record: history and audit for every outcome. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { appendAudit, findHead } from "#/audit/chain.ts";
 import type { AuditPosition } from "#/audit/entry.ts";
 import type { Signer } from "#/audit/sign.ts";
@@ -6,7 +7,6 @@ import { messageOf } from "#/core/errors.ts";
 import { formatJson } from "#/core/json.ts";
 import { type HistoryRecord, writeHistory } from "#/operation/history.ts";
 import type { Journal } from "#/operation/journal.ts";
-import { sha256Hex } from "#/repository/index_file.ts";
 import type { OperationReport, SnapshotOutcome } from "#/report/model.ts";
 import { changesOf } from "#/step/repository_step.ts";
 import type { ObjectStore } from "#/storage/object_store.ts";

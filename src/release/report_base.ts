@@ -1,9 +1,27 @@
 /** The report of an operation before anything is known of it. */
+import type { RecordResult } from "#/release/record.ts";
 import { ExitCode, RollbackError, VerificationError } from "#/core/errors.ts";
 import type { Definition } from "#/release/definition.ts";
 import type { Scope } from "#/release/scope.ts";
 import type { OperationReport, ReportError, StepReport, VerificationResult } from "#/report/model.ts";
 import type { ChangeOptions } from "#/repository/options.ts";
+
+/** The report with what became of its record; whoever watches is told that it is over. */
+export function finishedReport(
+  scope: Pick<Scope, "now" | "emit">,
+  report: OperationReport,
+  recorded: RecordResult | undefined,
+): OperationReport {
+  const finished: OperationReport = {
+    ...report,
+    audit_log_created: recorded?.created ?? false,
+    audit_log_signed: recorded?.signed ?? false,
+    warnings: [...new Set([...report.warnings, ...recorded?.warnings ?? []])],
+  };
+  const { status, exit_code, summary } = finished;
+  scope.emit({ event: "finished", time: scope.now().toISOString(), status, exit_code, summary });
+  return finished;
+}
 
 export function baseReport(
   definition: Pick<Definition, "operation" | "version" | "rollbackType">,

@@ -224,16 +224,17 @@ function operationMetrics(input: MetricsInput): readonly Metric[] {
   ];
 }
 
-function gauge(name: string, help: string, value: number | null): Metric {
+export function gauge(name: string, help: string, value: number | null): Metric {
   return { name, type: "gauge", help, samples: [{ value }] };
 }
 
-function unixSeconds(at: string | null): number | null {
+export function unixSeconds(at: string | null): number | null {
   const time = at === null ? NaN : Date.parse(at);
   return Number.isNaN(time) ? null : time / 1000;
 }
 
-function renderMetric(metric: Metric, common: Labels): string {
+/** A metric without a sample is left out. */
+export function renderMetric(metric: Metric, common: Labels): string {
   const samples = metric.samples.flatMap(({ suffix, labels, value }) =>
     value === null ? [] : [
       `${metric.name}${suffix ?? ""}{${renderLabels({ ...common, ...labels })}} ${renderNumber(value)}\n`,

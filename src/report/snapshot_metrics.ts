@@ -1,4 +1,5 @@
 /** What Prometheus reads of a workspace: its rollback points and how restores went. */
+import { gauge, renderMetric, unixSeconds } from "./metrics.ts";
 
 /** Plain numbers. Null is "unknown": then there is no sample at all. */
 export interface SnapshotMetricsInput {
@@ -18,43 +19,39 @@ export interface SnapshotMetricsInput {
   readonly store_bytes: number;
 }
 
-type Row = readonly [name: string, help: string, value: number | null];
-
 /** Metrics of their own names, so that they can stand in one file with those of a repository. Ends with a newline. */
 export function renderSnapshotMetrics(input: SnapshotMetricsInput): string {
-  const newest = input.newest_at === null ? null : Date.parse(input.newest_at) / 1000;
-  const rows: readonly Row[] = [
-    ["backout_snapshots", "Snapshots of this workspace that are kept.", input.snapshots],
-    ["backout_snapshots_last_hour", "Snapshots taken in the last hour.", input.snapshots_last_hour],
-    ["backout_snapshots_last_day", "Snapshots taken in the last day.", input.snapshots_last_day],
-    ["backout_newest_snapshot_timestamp_seconds", "When the newest snapshot was taken.", newest],
-    ["backout_snapshot_restores", "Restores in the history.", input.restores],
-    [
+  const metrics = [
+    gauge("backout_snapshots", "Snapshots of this workspace that are kept.", input.snapshots),
+    gauge("backout_snapshots_last_hour", "Snapshots taken in the last hour.", input.snapshots_last_hour),
+    gauge("backout_snapshots_last_day", "Snapshots taken in the last day.", input.snapshots_last_day),
+    gauge(
+      "backout_newest_snapshot_timestamp_seconds",
+      "When the newest snapshot was taken.",
+      unixSeconds(input.newest_at),
+    ),
+    gauge("backout_snapshot_restores", "Restores in the history.", input.restores),
+    gauge(
       "backout_snapshot_restore_success_ratio",
       "Restores that succeeded, of those in the history.",
       input.restore_success_rate,
-    ],
-    ["backout_snapshot_mean_seconds", "How long a snapshot takes on average.", input.mean_snapshot_seconds],
-    [
+    ),
+    gauge(
+      "backout_snapshot_mean_seconds",
+      "How long a snapshot takes on average.",
+      input.mean_snapshot_seconds,
+    ),
+    gauge(
       "backout_snapshot_restore_mean_seconds",
       "How long a restore takes on average.",
       input.mean_restore_seconds,
-    ],
-    [
+    ),
+    gauge(
       "backout_snapshot_verification_pass_ratio",
       "Restores that passed their checks, of those that came to them.",
       input.verification_pass_rate,
-    ],
-    ["backout_snapshot_store_bytes", "Bytes in the snapshot store.", input.store_bytes],
+    ),
+    gauge("backout_snapshot_store_bytes", "Bytes in the snapshot store.", input.store_bytes),
   ];
-  const workspace = escapeLabel(input.workspace);
-  return rows.flatMap(([name, help, value]) =>
-    value === null || Number.isNaN(value)
-      ? []
-      : [`# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}{workspace="${workspace}"} ${value}\n`]
-  ).join("");
-}
-
-function escapeLabel(value: string): string {
-  return value.toWellFormed().replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  return metrics.map((metric) => renderMetric(metric, { workspace: input.workspace })).join("");
 }

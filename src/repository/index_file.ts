@@ -1,5 +1,5 @@
 /** Reading and writing `index.json`. What it names is not trusted; what it holds beside is kept. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { RollbackIndexError, StorageError } from "#/core/errors.ts";
 import { formatJson, isJsonObject, parseJson } from "#/core/json.ts";
 import { artifactPathProblem, quoteShort } from "#/core/safe_path.ts";
@@ -190,9 +190,4 @@ export function stampIndex(index: RepositoryIndex, stamp: IndexStamp): Repositor
 
 export function encodeIndex(index: RepositoryIndex): Uint8Array {
   return new TextEncoder().encode(formatJson(index));
-}
-
-/** SHA-256 in lower-case hex. */
-export function sha256Hex(bytes: Uint8Array | string): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,9 +1,9 @@
 /** `.backout/releases/<version>.json`: the immutable list of a release's files and digests. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { RollbackManifestError } from "#/core/errors.ts";
 import type { ReleaseHooks } from "#/core/hook.ts";
 import { formatJson, isJsonObject } from "#/core/json.ts";
 import { artifactPathProblem } from "#/core/safe_path.ts";
-import { sha256Hex } from "#/repository/index_file.ts";
 import type { FileRecord, ReleaseEntry, ReleaseRecord } from "#/repository/index_format.ts";
 import type { ObjectReader } from "#/storage/object_store.ts";
 

@@ -6,7 +6,7 @@ import { ExitCode, LockedError, messageOf, UsageError } from "#/core/errors.ts";
 import { newOperationId } from "#/core/ids.ts";
 import { asStop, failed } from "#/release/failure.ts";
 import { record, type RecordResult } from "#/release/record.ts";
-import { baseReport } from "#/release/report_base.ts";
+import { baseReport, finishedReport } from "#/release/report_base.ts";
 import { acquireLock, seconds } from "#/release/scope.ts";
 import { afterRecovery, OperationHooks, tell } from "#/release/surroundings.ts";
 import type { OperationKind, OperationReport } from "#/report/model.ts";
@@ -95,7 +95,7 @@ async function runIn(
   change.report = { ...change.report, warnings: [...warnings] };
   const recorded = change.idle ? undefined : await recordOutcome(change);
   if (recorded?.complete === true) await forget(change);
-  change.report = finished(change, recorded);
+  change.report = finishedReport(scope, change.report, recorded);
   return await tell(scope, workspace.change, change.report, !change.idle);
 }
 
@@ -237,22 +237,4 @@ async function forget(change: Change): Promise<void> {
   } catch (error) {
     change.warn(`The journal could not be removed, so the next command does it: ${messageOf(error)}`);
   }
-}
-
-function finished(change: Change, recorded: RecordResult | undefined): OperationReport {
-  const { scope } = change.workspace;
-  const report: OperationReport = {
-    ...change.report,
-    audit_log_created: recorded?.created ?? false,
-    audit_log_signed: recorded?.signed ?? false,
-    warnings: [...new Set([...change.report.warnings, ...recorded?.warnings ?? []])],
-  };
-  scope.emit({
-    event: "finished",
-    time: scope.now().toISOString(),
-    status: report.status,
-    exit_code: report.exit_code,
-    summary: report.summary,
-  });
-  return report;
 }

@@ -18,7 +18,7 @@ import { restoredOutcome, withTarget } from "./outcome.ts";
 import { driverOptions, type PlannedRestore, type RestoreStep } from "./plan_restore.ts";
 import { newSnapshotId } from "./snapshot_id.ts";
 import { takeBack } from "./take_back.ts";
-import { callTarget } from "./target_context.ts";
+import { callTarget, targetCall } from "./target_context.ts";
 
 /** Sets what became of one step of the report. */
 export function setStep(change: Change, index: number, set: Partial<StepReport>): void {
@@ -146,14 +146,7 @@ async function restoreOne(change: Change, options: RestoreSnapshotOptions, step:
   const { saved, bound: { spec, driver } } = step;
   const store = await workspace.store();
   const began = performance.now();
-  const call = {
-    workspace,
-    spec,
-    scratch: change.scratch,
-    phase: "restoring",
-    signal: workspace.scope.signal,
-    warn: change.warn,
-  };
+  const call = targetCall(change, spec, "restoring");
   try {
     const restored = await callTarget(
       call,
@@ -251,14 +244,7 @@ export async function verifyRestored(
   const store = await change.workspace.store();
   const results: VerificationResult[] = [];
   for (const { saved, bound: { spec, driver } } of steps) {
-    const call = {
-      workspace: change.workspace,
-      spec,
-      scratch: change.scratch,
-      phase: "verifying",
-      signal: change.workspace.scope.signal,
-      warn: change.warn,
-    };
+    const call = targetCall(change, spec, "verifying");
     const passed = await callTarget(call, async (context) => {
       if ((options.paths ?? []).length === 0) {
         return await driver.fingerprint(spec, context) === saved.fingerprint;

@@ -13,7 +13,7 @@ import { capturedOutcome, outcome, restoredOutcome, withTarget } from "./outcome
 import { doStep } from "./execute_restore.ts";
 import { driverOptions } from "./plan_restore.ts";
 import { findSnapshot } from "./snapshot_id.ts";
-import { callTarget } from "./target_context.ts";
+import { callTarget, targetCall } from "./target_context.ts";
 
 /** Each target gets a folder of its name in it. @throws {UsageError} it is not empty */
 export async function exportSnapshot(
@@ -55,8 +55,7 @@ export async function exportSnapshot(
     const began = performance.now();
     const folder = folderOf(to, saved.name);
     makeFolders(folder);
-    const { signal } = workspace.scope;
-    const call = { workspace, spec, scratch: change.scratch, phase: "exporting", signal, warn: change.warn };
+    const call = targetCall(change, spec, "exporting");
     const restored = await doStep(change, index, () =>
       callTarget(
         call,

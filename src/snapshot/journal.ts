@@ -6,7 +6,7 @@
  * What the records say: no `begin` → nothing was touched; `begin`, but no `committed` → it is taken back, in reverse
  * order; `committed` → it is finished; `waiting_for_confirmation` → it stands until then, and is taken back after.
  */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { UnfinishedOperationError } from "#/core/errors.ts";
 import { isJsonObject } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
@@ -162,7 +162,7 @@ function pathOf(scope: Scope, key: string): string {
 
 function encodeRecord(record: JournalRecord): Uint8Array {
   const json = JSON.stringify(record);
-  return new TextEncoder().encode(`{"sha256":"${sha256(json)}","entry":${json}}\n`);
+  return new TextEncoder().encode(`{"sha256":"${sha256Hex(json)}","entry":${json}}\n`);
 }
 
 const LINE = /^\{"sha256":"([0-9a-f]{64})","entry":(.*)\}$/s;
@@ -187,13 +187,9 @@ function decode(bytes: Uint8Array, id: string): { records: readonly JournalRecor
 
 function decodeLine(bytes: Uint8Array): JournalRecord | undefined {
   const match = LINE.exec(new TextDecoder().decode(bytes));
-  if (match === null || sha256(match[2]!) !== match[1]) return undefined;
+  if (match === null || sha256Hex(match[2]!) !== match[1]) return undefined;
   const record: unknown = JSON.parse(match[2]!);
   return isJsonObject(record) ? record as unknown as JournalRecord : undefined;
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 function planProblem(plan: RestorePlan, id: string): string | undefined {

@@ -11,7 +11,7 @@ import type { Change } from "./change.ts";
 import type { RestoreSnapshotOptions } from "./options.ts";
 import { refuseSeveralFinal, restoreOrder } from "./order.ts";
 import { findSnapshot, isOwnSnapshot } from "./snapshot_id.ts";
-import { callTarget } from "./target_context.ts";
+import { callTarget, targetCall } from "./target_context.ts";
 
 const PLANS_AT_ONCE = 4;
 
@@ -101,14 +101,7 @@ async function planOne(
   const { workspace } = change;
   const store = await workspace.store();
   const { spec, driver } = bound;
-  const call = {
-    workspace,
-    spec,
-    scratch: change.scratch,
-    phase: "comparing",
-    signal: workspace.scope.signal,
-    warn: change.warn,
-  };
+  const call = targetCall(change, spec, "comparing");
   try {
     const plan = await callTarget(
       call,

@@ -69,6 +69,15 @@ export interface TargetCall {
   readonly warn: (message: string) => void;
 }
 
+/** A call that the signal of the whole operation stops. */
+export function targetCall(
+  { workspace, scratch, warn }: Pick<TargetCall, "workspace" | "scratch" | "warn">,
+  spec: TargetSpec,
+  phase: string,
+): TargetCall {
+  return { workspace, spec, scratch, phase, signal: workspace.scope.signal, warn };
+}
+
 /**
  * Calls a driver, with the target's time limit. What it throws names the target.
  * @throws {RollbackBackupError} it took too long

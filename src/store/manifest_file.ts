@@ -2,7 +2,7 @@
  * `snapshots/<id>.json`: a manifest and a checksum of it. In an encrypted store the manifest is sealed as its file's
  * name, so that none can be made, changed or renamed without the key.
  */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { IntegrityError } from "#/core/errors.ts";
 import { formatJson, isJsonObject } from "#/core/json.ts";
 import { type ChunkCipher, PLAIN_CIPHER } from "./cipher.ts";
@@ -83,7 +83,7 @@ export function damagedManifest(
 }
 
 function checksumOf(text: string): string {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return `sha256:${sha256Hex(text)}`;
 }
 
 function isPlain(cipher: ChunkCipher): boolean {

@@ -1,5 +1,5 @@
 /** Databases: PostgreSQL, MariaDB and MySQL, SQLite, Redis, each by its own tools. The connection string says which. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { basename, isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { RollbackBackupError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
@@ -71,7 +71,7 @@ function engineFor(config: DatabaseConfig): Engine {
 function open(target: Target, context: TargetContext): Database {
   return {
     connection: parseConnection(target.config, context.folder, context.env),
-    tag: createHash("sha256").update(`${context.folder}\0${target.name}`).digest("hex").slice(0, 8),
+    tag: sha256Hex(`${context.folder}\0${target.name}`).slice(0, 8),
     jobs: target.config.jobs ?? 1,
   };
 }

@@ -9,6 +9,7 @@
  *     const content = await writer.addStream(dump);          // fails when pg_dump fails, also at its very end
  *     await runProgram({ program: "pg_restore", …, stdin: store.readStream(content) });
  */
+import { Buffer } from "node:buffer";
 import { lastLines, Tail } from "#/core/child_output.ts";
 import { cleanEnvironment, endGroup, signalGroup, within } from "#/core/child_process.ts";
 import { throwIfStopped } from "#/core/pace.ts";
@@ -72,7 +73,7 @@ export async function runProgram(
     chunks.push(chunk);
   });
   const { exitCode, stderr } = await run.end(out);
-  return { exitCode, stdout: concat(chunks), stderr };
+  return { exitCode, stdout: Buffer.concat(chunks), stderr };
 }
 
 /** As {@link runProgram}; standard output as text. Bytes that are not UTF-8 become U+FFFD. */
@@ -184,14 +185,4 @@ function isFolder(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }

@@ -1,5 +1,5 @@
 /** HTTPS with whatever certificate the server shows: the runtime's own client cannot be told to take it. */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 import type { Answer, HttpRequest } from "./http.ts";
@@ -29,10 +29,10 @@ export async function insecureRequest({ url, method, headers, signal }: HttpRequ
   socket.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
     size += chunk.length;
-    if (size >= MOST_BYTES + MOST_AROUND) resolve(concat(chunks));
+    if (size >= MOST_BYTES + MOST_AROUND) resolve(Buffer.concat(chunks));
   });
-  socket.on("end", () => resolve(concat(chunks)));
-  socket.on("close", () => resolve(concat(chunks)));
+  socket.on("end", () => resolve(Buffer.concat(chunks)));
+  socket.on("close", () => resolve(Buffer.concat(chunks)));
   socket.on("error", reject);
   const stop = () => reject(signal.reason);
   signal.addEventListener("abort", stop);
@@ -78,15 +78,5 @@ function chunksOf(body: Uint8Array): readonly Uint8Array[] {
 
 /** The first 1 MiB as text. */
 export function bodyText(chunks: readonly Uint8Array[]): string {
-  return new TextDecoder().decode(concat(chunks).subarray(0, MOST_BYTES));
-}
-
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MOST_BYTES));
 }

@@ -1,5 +1,5 @@
 /** Files of another tool's snapshot as a `configuration` target. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { lstatRegular } from "#/core/digest.ts";
 import { messageOf } from "#/core/errors.ts";
 import { native } from "#/core/native.ts";
@@ -74,7 +74,7 @@ function load(file: FoundFile, leftOut: string[]): readonly Loaded[] {
     const bytes = "text" in file.content
       ? new TextEncoder().encode(file.content.text)
       : readCopy(file.content.copy);
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const sha256 = sha256Hex(bytes);
     if (file.sha256 === undefined || file.sha256 === sha256) return [{ file, bytes, sha256 }];
     leftOut.push(`the file ${file.path}: its copy is not what the other tool noted (sha256 ${file.sha256})`);
   } catch (error) {

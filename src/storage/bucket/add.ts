@@ -1,4 +1,5 @@
 /** Files from outside, or from a backup, that become artifacts: checked first, then put, each whole or not at all. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { digestFiles, FileChangedError, type FileDigest } from "#/core/digest.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
@@ -18,7 +19,7 @@ import { lookUp } from "./look_up.ts";
 import { hashObject, missing } from "./read.ts";
 import { contentTypeOf } from "#/storage/content_type.ts";
 import { copyDiffers, occupied, sizeDiffers } from "#/storage/conflict.ts";
-import { readWhole, sha256, tagOf } from "#/storage/filesystem/read.ts";
+import { readWhole, tagOf } from "#/storage/filesystem/read.ts";
 import { Budget, mapLimited } from "#/storage/limit.ts";
 import type { AddOptions, BatchOptions, ObjectKey, StagedFile } from "#/storage/object_store.ts";
 
@@ -168,7 +169,7 @@ async function putAll(run: Run, files: readonly Local[]): Promise<void> {
 /** What is sent is what is hashed here, so that a file that changes meanwhile is noticed before it is seen. */
 async function putSmall(run: Run, { file, digest }: Local): Promise<BucketObject> {
   const bytes = readWhole(digest.path, MAX_PUT_BYTES);
-  if (bytes === undefined || sha256(bytes) !== file.record.sha256) throw new FileChangedError(digest.path);
+  if (bytes === undefined || sha256Hex(bytes) !== file.record.sha256) throw new FileChangedError(digest.path);
   const object = await place(run, file, (options) => run.access.bucket.put(file.record.path, bytes, options));
   run.advance(bytes.length);
   return object;

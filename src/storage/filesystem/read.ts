@@ -1,5 +1,5 @@
 /** Looking and reading: nothing here changes anything, follows a symlink or blocks on a FIFO. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import * as fs from "node:fs";
 import { digestFiles, lstatRegular } from "#/core/digest.ts";
 import { openRegular } from "#/core/digest_shared.ts";
@@ -105,14 +105,9 @@ function refuseLarge(path: string, size: number, maxBytes: number): void {
   });
 }
 
-/** Lower-case hex. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
 export function readKey(guard: PathGuard, key: string, maxBytes: number): StoredBytes | undefined {
   const bytes = readWhole(guard.resolve(key), maxBytes);
-  return bytes === undefined ? undefined : { bytes, tag: sha256(bytes) };
+  return bytes === undefined ? undefined : { bytes, tag: sha256Hex(bytes) };
 }
 
 /** Everything that is no folder below `prefix`; for "" without backout's own folders. */

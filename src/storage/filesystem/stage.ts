@@ -1,4 +1,5 @@
 /** What an operation prepares unseen: replacements of single files, and new artifacts. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { dirname } from "node:path";
 import { digestFiles, lstatRegular } from "#/core/digest.ts";
 import { StorageError } from "#/core/errors.ts";
@@ -8,7 +9,7 @@ import { attempt, lookAt } from "#/core/system_error.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
 import { copyDiffers, occupied, sizeDiffers } from "#/storage/conflict.ts";
 import { copyOne, digestAndSync, dress } from "./copy.ts";
-import { currentKey, readWhole, sha256 } from "./read.ts";
+import { currentKey, readWhole } from "./read.ts";
 import { type Attributes, type FilesystemTree, isSuperuser } from "./tree.ts";
 import { joinKey, parentKey, ROOT_SCRATCH } from "#/storage/key.ts";
 import { attributesOfTarget, removeIfThere, replaceFile } from "./write.ts";
@@ -62,7 +63,7 @@ export function commitReplacement(
   }
   tree.makeFolder(parentKey(key), true);
   const current = readWhole(target, Number.MAX_SAFE_INTEGER);
-  const tag = current === undefined ? null : sha256(current);
+  const tag = current === undefined ? null : sha256Hex(current);
   if (tag !== ifTag) throw changedMeanwhile(key, tag, ifTag);
   attempt("replace", target, () => posix.rename(scratch, target));
   tree.touch(dirname(target), true);

@@ -1,5 +1,5 @@
 /** What every database system does for the driver: a small interface, one implementation each. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { z } from "zod";
 import { IntegrityError, RollbackError } from "#/core/errors.ts";
 import { canonicalJson, type JsonObject } from "#/core/json.ts";
@@ -100,11 +100,7 @@ export function readState(saved: SavedTarget): DatabaseState {
 
 /** One digest for all parts. */
 export function fingerprintOf(parts: Parts): string {
-  return sha256(canonicalJson(parts));
-}
-
-export function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return sha256Hex(canonicalJson(parts));
 }
 
 /** Names of the parts that are not equal, sorted. */

@@ -1,5 +1,6 @@
 /** What a schema of MariaDB or MySQL holds, part by part: definitions, and a digest of each table's rows. */
-import { type Parts, sha256 } from "./engine.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import type { Parts } from "./engine.ts";
 import { type MariadbSession, quoteName } from "./mariadb_session.ts";
 
 export interface TableFacts {
@@ -68,7 +69,7 @@ export async function readObjectParts(session: MariadbSession): Promise<Parts> {
   const parts: Record<string, string> = {};
   for (const query of DEFINITIONS) {
     for (const [name, ...values] of await session.rows<[string, ...unknown[]]>(query)) {
-      parts[name] = sha256(JSON.stringify(values));
+      parts[name] = sha256Hex(JSON.stringify(values));
     }
   }
   return parts;
@@ -86,7 +87,7 @@ export async function readTableParts(session: MariadbSession): Promise<TablePart
   for (const { name, kind } of (await listTables(session)).filter((it) => it.kind !== "VIEW")) {
     const [create = ""] = await session.run(`SHOW CREATE TABLE ${quoteName(name)}`);
     const counter = / AUTO_INCREMENT=(\d+)/.exec(create);
-    parts[`table ${name}`] = sha256(create.replace(/ AUTO_INCREMENT=\d+/, ""));
+    parts[`table ${name}`] = sha256Hex(create.replace(/ AUTO_INCREMENT=\d+/, ""));
     if (counter !== null) parts[`counter of ${name}`] = counter[1]!;
     if (kind === "SEQUENCE") {
       const [next] = await session.run(`SELECT NEXT_NOT_CACHED_VALUE FROM ${quoteName(name)}`);

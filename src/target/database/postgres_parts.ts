@@ -1,9 +1,9 @@
 /** What a PostgreSQL database holds, part by part: definitions as pg_dump words them, and a digest of each table's rows. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { canonicalJson } from "#/core/json.ts";
 import { programText } from "#/target/run_program.ts";
 import type { TargetContext } from "#/target/target.ts";
-import { type Parts, sha256 } from "./engine.ts";
+import type { Parts } from "./engine.ts";
 import type { Connection } from "./connection.ts";
 import { nameLiteral, postgresRequest, type PostgresSession, quoteName } from "./postgres_session.ts";
 
@@ -91,7 +91,7 @@ export async function readParts(
 ): Promise<PostgresContents> {
   const parts: Record<string, string> = {};
   const properties = await readProperties(session, database);
-  parts["database settings"] = sha256(canonicalJson(properties ?? null));
+  parts["database settings"] = sha256Hex(canonicalJson(properties ?? null));
   Object.assign(parts, await readDefinitions(connection, context, database, snapshot));
   const rows: Record<string, number> = {};
   const tables = await session.rows<{ schema: string; name: string }>(TABLES);
@@ -180,5 +180,5 @@ export function definitionParts(dump: string): Parts {
 }
 
 function digest(lines: readonly string[]): string {
-  return createHash("sha256").update(lines.join("\n")).digest("hex");
+  return sha256Hex(lines.join("\n"));
 }

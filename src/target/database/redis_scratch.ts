@@ -1,4 +1,5 @@
 /** A Redis server of our own in the scratch folder, which reads a dump: to look into it, and to replicate from it. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cleanEnvironment, within } from "#/core/child_process.ts";
@@ -8,7 +9,7 @@ import { throwIfStopped } from "#/core/pace.ts";
 import { ProgramError } from "#/target/run_program.ts";
 import type { TargetContext } from "#/target/target.ts";
 import { removeFolder } from "#/core/output_file.ts";
-import { type Parts, sha256 } from "./engine.ts";
+import type { Parts } from "./engine.ts";
 import { type RedisAddress, redisCommand, redisInfo } from "./redis_client.ts";
 import { isInstalled, missingProgram } from "./session.ts";
 
@@ -190,6 +191,6 @@ export async function readRedisParts(
     if (error instanceof ProgramError && /unknown/i.test(error.message + error.stderr)) return ""; // before Redis 7
     throw error;
   });
-  if (functions !== "") parts.functions = sha256(functions);
+  if (functions !== "") parts.functions = sha256Hex(functions);
   return { parts, keys, limited };
 }

@@ -1,9 +1,10 @@
 /** What an SQLite file holds: a digest of all its pages, and for each table and index one of its own. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { createHash, hash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { RollbackBackupError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
-import { type Parts, sha256 } from "./engine.ts";
+import type { Parts } from "./engine.ts";
 
 export interface SqliteFacts {
   readonly parts: Parts;
@@ -40,7 +41,7 @@ export function readSqliteParts(path: string, signal: AbortSignal): SqliteFacts 
     const objects = database.prepare(
       "SELECT type, name, coalesce(sql, '') AS sql FROM sqlite_schema ORDER BY type, name",
     ).all() as { type: string; name: string; sql: string }[];
-    for (const { type, name, sql } of objects) parts[`${type} ${name}`] = sha256(sql);
+    for (const { type, name, sql } of objects) parts[`${type} ${name}`] = sha256Hex(sql);
     const rows = countRows(database, objects.filter((it) => it.type === "table"));
     const trees = treeDigests(database, pages.each);
     for (const [name, count] of Object.entries(rows)) {

@@ -1,4 +1,5 @@
 /** Reads what a repository looks like. Changes nothing, not even the times in the index. */
+import { sha256Hex } from "#/core/sha256.ts";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -226,5 +227,5 @@ export function fingerprintOf(state: GitState): string {
     sparse: it.sparse,
   }));
   const value = canonicalJson({ repositories, config_files: state.configFiles.map(file) });
-  return createHash("sha256").update(value).digest("hex");
+  return sha256Hex(value);
 }

@@ -1,5 +1,5 @@
 /** The state of an infrastructure, as its backend has it now. It may hold secrets: nothing of it but names is shown. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { join } from "node:path";
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
@@ -69,7 +69,7 @@ export function stateDigest(state: InfrastructureState | undefined): string | nu
       return { index_key, deposed: deposed !== null, status, attributes: rest };
     }),
   }));
-  return sha256(canonicalJson({ outputs: state.value["outputs"] ?? {}, resources: seen }));
+  return sha256Hex(canonicalJson({ outputs: state.value["outputs"] ?? {}, resources: seen }));
 }
 
 /** Outputs for people; of sensitive ones the digest only. */
@@ -78,7 +78,10 @@ export function shownOutputs(state: InfrastructureState | undefined): JsonObject
   return Object.fromEntries(
     Object.entries(outputs).map(([name, it]): [string, JsonValue] => {
       const { value = null, sensitive } = asObject(it);
-      return [name, sensitive === true ? { sensitive: true, sha256: sha256(canonicalJson(value)) } : value];
+      return [
+        name,
+        sensitive === true ? { sensitive: true, sha256: sha256Hex(canonicalJson(value)) } : value,
+      ];
     }),
   );
 }
@@ -106,8 +109,4 @@ export function holdsSecrets(state: InfrastructureState | undefined): boolean {
 function resources(state: InfrastructureState | undefined): readonly JsonObject[] {
   const all = state?.value["resources"];
   return Array.isArray(all) ? all.filter((it): it is JsonObject => isJsonObject(it)) : [];
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -1,5 +1,5 @@
 /** The target as it is now, and as it was saved. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "#/core/sha256.ts";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { IntegrityError } from "#/core/errors.ts";
@@ -59,7 +59,7 @@ export function fingerprintOf({ configuration, workspace, state }: World): strin
     workspace,
     state: stateDigest(state),
   });
-  return createHash("sha256").update(value).digest("hex");
+  return sha256Hex(value);
 }
 
 const listing = z.object({

@@ -3,6 +3,7 @@
  * one entry each, about a thousand. Where it is cut depends on the paths alone, so that an unchanged part of a tree gives
  * the same segments, which the store has already.
  */
+import { sha256Hex } from "#/core/sha256.ts";
 import { createHash } from "node:crypto";
 import { IntegrityError } from "#/core/errors.ts";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
@@ -67,7 +68,7 @@ export class Fingerprint {
 
   /** Ends the segment here. */
   cut(): string {
-    const digest = createHash("sha256").update(this.#segment.join("\n")).digest("hex");
+    const digest = sha256Hex(this.#segment.join("\n"));
     this.#segment = [];
     this.take(digest);
     return digest;
