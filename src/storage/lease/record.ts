@@ -57,8 +57,10 @@ export async function lookAtLease(
   const text = new TextDecoder().decode(bytes);
   const now = bucket.serverNow();
   const written = Date.parse(object.modified);
-  // Both are rounded down, so up to a second may be missing between them.
-  const ageMs = now === undefined || Number.isNaN(written) ? undefined : now - written - RESOLUTION_MS;
+  // Each may be rounded down, so up to a second may be missing between them; nothing is younger than just written.
+  const ageMs = now === undefined || Number.isNaN(written)
+    ? undefined
+    : Math.max(0, now - written - RESOLUTION_MS);
   const record = parseRecord(text);
   return { object, record, holder: record ?? unreadable(text, object), ageMs };
 }
@@ -101,7 +103,7 @@ export function pendingMs(seen: SeenLease | undefined, requestMs: number): numbe
   const earlier = sane(seen.record?.pending_ms ?? 0);
   if (seen.record?.state !== "free") return Math.max(request, earlier); // its lease may have ended just now
   const own = seen.record.broken === true ? sane(seen.record.lease_ms) + request : request;
-  return Math.max(0, Math.max(own, earlier) - Math.max(0, seen.ageMs ?? 0));
+  return Math.max(0, Math.max(own, earlier) - (seen.ageMs ?? 0));
 }
 
 export function formatRecord(record: LeaseRecord): Uint8Array {
