@@ -1,21 +1,20 @@
-/** EIO and ENOSPC from every changing call. Here a sample; with `BACKOUT_SWEEP=full` all of them. */
+/** EIO and ENOSPC from changing calls: a sample of them, more, or all, by the level of the sweep. */
 import assert from "node:assert/strict";
 import { testRequiring } from "../support/require.ts";
+import { atLevel, SWEEP_LEVEL, SWEPT } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 import { OPERATIONS } from "./operations.ts";
 import { describeCounts, sweepInParallel } from "./parallel_sweep.ts";
 import { buildProgram } from "./program.ts";
 
-const full = Deno.env.get("BACKOUT_SWEEP") === "full";
-
-testRequiring(["posix"], `failure sweep: ${full ? "every call" : "a sample of calls"} fails`, async (t) => {
+testRequiring(["posix"], `failure sweep: calls fail, ${SWEPT}`, async (t) => {
   await using temp = tempDir("backout-failures-");
   const program = buildProgram(temp.path);
   for (const operation of OPERATIONS) {
     await t.step(operation.name, async () => {
-      const options = { every: full ? 1 : 19 };
+      const options = { every: atLevel({ sample: 19, wide: 3, full: 1 }) };
       const counts = await sweepInParallel(operation, options, {
-        jobs: full ? 2 : 1,
+        jobs: SWEEP_LEVEL === "sample" ? 1 : 2,
         program,
         kind: "failures",
       });

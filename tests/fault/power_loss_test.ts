@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { testRequiring } from "../support/require.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 import { OPERATIONS } from "./operations.ts";
 import { describeCounts } from "./parallel_sweep.ts";
 import { durabilityPoints, powerLossSweep } from "./power_loss_sweep.ts";
 import { buildProgram } from "./program.ts";
 
-const full = Deno.env.get("BACKOUT_SWEEP") === "full";
 const SWEPT = ["publish", "rollback-full", "rollback-shared", "rollback-to", "restore"];
 
 testRequiring(["root", "loop", "xfs_io"], "power loss: at each durability point, then recover", async (t) => {
@@ -18,7 +18,11 @@ testRequiring(["root", "loop", "xfs_io"], "power loss: at each durability point,
     await t.step(operation.name, async () => {
       const folder = join(temp.path, operation.name);
       Deno.mkdirSync(folder);
-      const options = full ? { every: 1, pairs: 60 } : { every: 13, pairs: 0 };
+      const options = atLevel({
+        sample: { every: 13, pairs: 0 },
+        wide: { every: 2, pairs: 0 },
+        full: { every: 1, pairs: 60 },
+      });
       const counts = await powerLossSweep(program, operation, folder, options);
       console.log(`${operation.name}: ${describeCounts(counts)}`);
       assert.ok(counts.points > 0, "no point was tried");

@@ -1,6 +1,6 @@
 /**
  * Rollbacks, restores and retentions as a pipeline and cron do them: nothing grows but what the rules keep, and the audit
- * log. Here 100 rounds; with `BACKOUT_SWEEP=full` 1,000.
+ * log. Here 100 rounds; 1,000 with `BACKOUT_SWEEP=wide` or `full`.
  */
 import assert from "node:assert/strict";
 import {
@@ -14,9 +14,10 @@ import {
   verifyReleases,
 } from "#/mod.ts";
 import { type DatedRepository, datedRepository, done, namesIn } from "../support/dated_repository.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 
-const ROUNDS = Deno.env.get("BACKOUT_SWEEP") === "full" ? 1000 : 100;
+const ROUNDS = atLevel({ sample: 100, wide: 1000, full: 1000 });
 const RETENTION_EVERY = 10;
 const HOUR = 3_600_000;
 const RULES = { keepLast: 3, keepDaily: 2, history: { keepLast: 60 } };

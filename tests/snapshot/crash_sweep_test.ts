@@ -1,19 +1,21 @@
 /**
  * SIGKILL before the changing calls of a restore of three targets, and of its recovery: it ends before or after, every
- * time. Here a sample; with `BACKOUT_SWEEP=full` every point, and after every fifth of them every fifth point of
- * the recovery.
+ * time. Here a sample; more with `BACKOUT_SWEEP=wide`; with `full` every point, and after every fifth of them every
+ * fifth point of the recovery.
  */
 import assert from "node:assert/strict";
 import type { Capability } from "../support/require.ts";
 import { testRequiring } from "../support/require.ts";
+import { spread, SWEEP_LEVEL } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
-import { chosen, full, Sweep } from "./sweep.ts";
+import { chosen, Sweep } from "./sweep.ts";
 
 const SAMPLE = 7;
 /** Of the kills of a sample every so-manieth gets one in its recovery, too. */
 const PAIRS_EVERY = 3;
 const PAIR_STRIDE = 5;
 const FULL_PAIRS_EVERY = 5;
+const full = SWEEP_LEVEL === "full";
 
 const CASES: readonly { readonly world: string; readonly needs: readonly Capability[] }[] = [
   { world: "text", needs: ["posix"] },
@@ -53,7 +55,7 @@ async function crashRecovery(sweep: Sweep, first: string, turn: number): Promise
   const { points } = sweep.child(0, ["recover"]);
   const seconds = full
     ? points.map((_, i) => i + 1).filter((point) => (point + turn) % PAIR_STRIDE === 0)
-    : chosen(points.length, 2);
+    : spread(points.length, 2);
   for (const second of seconds) {
     sweep.bringBack("crashed");
     const { killed } = sweep.child(second, ["recover"]);

@@ -3,16 +3,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { recoverWorkspace, type WorkspaceOptions } from "#/snapshot/mod.ts";
+import { atLevel, spread } from "../support/sweep_level.ts";
 import { CRASH_WORLDS } from "./crash_worlds.ts";
 import { journals, restoring, taken } from "./world.ts";
 
-export const full = Deno.env.get("BACKOUT_SWEEP") === "full";
-
-/** Numbers from 1 to `count`: all of them in a full sweep, else a sample from the first to the last. */
+/** Numbers from 1 to `count`, from the first to the last: by the level of the sweep a sample, more, or all of them. */
 export function chosen(count: number, sample: number): readonly number[] {
-  const all = Array.from({ length: count }, (_, i) => i + 1);
-  if (full || count <= sample) return all;
-  return Array.from({ length: sample }, (_, i) => 1 + Math.round(i * (count - 1) / (sample - 1)));
+  return spread(count, atLevel({ sample, wide: 5 * sample, full: count }));
 }
 
 export class Sweep {

@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import * as posix from "#/core/posix.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
 import type { ContentRef } from "#/store/model.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { withTempDir } from "../support/temp.ts";
 import { bytesOf, manifestOf, openStore, readAll, saveFiles, storeFiles, writeFile } from "./core_support.ts";
 
 const CHILD = new URL("./save_child.ts", import.meta.url).pathname;
-const isFull = Deno.env.get("BACKOUT_SWEEP") === "full";
+const STRIDE = atLevel({ sample: 3, wide: 3, full: 1 });
+const SYNC_STRIDE = atLevel({ sample: 7, wide: 7, full: 1 });
 
 async function child(
   args: readonly string[],
@@ -52,7 +54,7 @@ Deno.test("a writer that is killed before any changing call leaves the store as 
     const calls = Number(out);
     assert.ok(calls > 15, `${calls} calls`);
     // The first ones make the folders, which are there here; a step that has no divisor in common with what repeats.
-    for (let at = 1; at <= calls; at += isFull ? 1 : 3) {
+    for (let at = 1; at <= calls; at += STRIDE) {
       const killed = await child([location, `rb-${at}`, String(at), ...paths]);
       const ids = await assertWhole(location, first!, old);
       assert.equal(ids.includes(`rb-${at}`), killed.code === 0, `call ${at}: ${killed.err}`);
@@ -74,7 +76,7 @@ Deno.test("a writer with threads that is killed while packs come in leaves the s
     const paths = Array.from({ length: 500 }, (_, i) => writeFile(`${folder}/${i}`, bytesOf(i, 3000)).path);
     const { code, out, err } = await child([`${folder}/count`, "rb-new", "0", ...paths]);
     assert.equal(code, 0, err);
-    for (let back = 0; back < Number(out); back += isFull ? 1 : 7) {
+    for (let back = 0; back < Number(out); back += SYNC_STRIDE) {
       const killed = await child([location, `rb-${back}`, String(Number(out) - back), ...paths]);
       const ids = await assertWhole(location, first!, old);
       assert.equal(ids.includes(`rb-${back}`), killed.code === 0, `${back} before the end: ${killed.err}`);

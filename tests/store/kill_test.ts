@@ -7,15 +7,14 @@ import { collect } from "#/store/collect.ts";
 import { repairIndex } from "#/store/repair_index.ts";
 import { syncStores } from "#/store/sync.ts";
 import { testRequiring } from "../support/require.ts";
+import { atLevel, SWEEP_LEVEL } from "../support/sweep_level.ts";
 import { tempDir, withTempDir } from "../support/temp.ts";
 import { namesIn } from "./backend_worlds.ts";
 import { addSnapshot, assertWhole, numberedFiles, openTestStore, type TestStore } from "./store_support.ts";
 
-const IS_FULL = Deno.env.get("BACKOUT_SWEEP") === "full";
 const SAMPLE = 4;
-/** In this process every point of some, from a random one on. */
-const STRIDE = IS_FULL ? 1 : 4;
-const FIRST = Math.floor(Math.random() * STRIDE);
+/** In this process every so-manieth point. */
+const STRIDE = atLevel({ sample: 4, wide: 3, full: 1 });
 const program = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 class Killed extends Error {}
@@ -62,8 +61,8 @@ async function forKillPoints(
   await verify(args);
   const calls = Number(new TextDecoder().decode(whole.stdout));
   assert.ok(calls > 10, `${calls} calls`);
-  const step = IS_FULL ? 1 : calls / SAMPLE;
-  for (let at = IS_FULL ? 0 : Math.random() * step; at < calls; at += step) {
+  const step = SWEEP_LEVEL === "full" ? 1 : calls / SAMPLE;
+  for (let at = 0; at < calls; at += step) {
     const args = await make();
     const { signal, success, stderr } = await run("kill_child.ts", String(Math.floor(at)), ...args);
     // The number of calls may differ by a few: then it came to its end.
@@ -105,7 +104,7 @@ async function assertCollectable(place: string): Promise<void> {
 
 Deno.test("a collection that ends at any changing call loses nothing", async () => {
   let points = 0;
-  for (let at = FIRST;; at += STRIDE) {
+  for (let at = 0;; at += STRIDE) {
     await using temp = tempDir();
     const place = `${temp.path}/store`;
     await storeWithGarbage(place);
@@ -121,7 +120,7 @@ Deno.test("a collection that ends at any changing call loses nothing", async () 
 });
 
 Deno.test("a repair that ends at any changing call loses nothing", async () => {
-  for (let at = FIRST;; at += STRIDE) {
+  for (let at = 0;; at += STRIDE) {
     await using temp = tempDir();
     const place = `${temp.path}/store`;
     await storeWithGarbage(place);
@@ -216,7 +215,7 @@ testRequiring(
       );
       const outputs = children.map((child) => child.stdout.getReader());
       for (const output of outputs) assert.equal((await output.read()).done, false);
-      for (let taken = 0; taken < (IS_FULL ? 40 : 4);) {
+      for (let taken = 0; taken < atLevel({ sample: 4, wide: 8, full: 40 });) {
         await using collector = await openTestStore(place);
         const report = await collect(await collector.parts(), { minAgeMs: 0, lockTimeoutMs: 5000 });
         if (report.removed_packs === 0) continue;

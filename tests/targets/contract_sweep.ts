@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { SavedTarget } from "#/store/model.ts";
+import { spread, SWEEP_LEVEL } from "../support/sweep_level.ts";
 import type { ContractWorld } from "./target_contract.ts";
 
 export interface Sweep {
@@ -40,20 +41,15 @@ export async function sweepKills(
   forward: (point: string) => Promise<void>,
   back: (point: string) => Promise<void>,
 ): Promise<void> {
-  for (const [turn, index] of chosen(points.length, sample).entries()) {
+  const chosen = spread(points.length, SWEEP_LEVEL === "full" ? points.length : sample);
+  for (const [turn, number] of chosen.entries()) {
     await back("the end"); // to the changed state
-    const { success } = await restoreInChild(sweep, sweep.saved, index + 1);
+    const { success } = await restoreInChild(sweep, sweep.saved, number);
     // Points differ a little from run to run where programs work side by side: then it was simply not killed.
-    const point = `${index + 1} (${points[index]}${success ? ", not reached" : ""})`;
+    const point = `${number} (${points[number - 1]}${success ? ", not reached" : ""})`;
     if (turn % 3 === 2) await back(point);
     await forward(point);
   }
-}
-
-function chosen(count: number, sample: number): readonly number[] {
-  const all = Array.from({ length: count }, (_, index) => index);
-  if (Deno.env.get("BACKOUT_SWEEP") === "full" || count <= sample) return all;
-  return Array.from({ length: sample }, (_, i) => Math.round(i * (count - 1) / (sample - 1)));
 }
 
 async function restoreInChild(

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { RollbackBackupError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { type MariadbServer, startMariadb } from "../support/servers/mariadb.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { recordCommandLines } from "../support/command_lines.ts";
 import { testRequiring } from "../support/require.ts";
 import { killedAtMoments } from "./database_moments.ts";
@@ -26,7 +27,7 @@ const FILL = `
   CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2036-01-01 00:00:00' DO DELETE FROM pets WHERE id > 1000;`;
 
 /** Of the test that kills by the clock. */
-const MOMENTS = Deno.env.get("BACKOUT_SWEEP") === "full" ? 16 : 3;
+const MOMENTS = atLevel({ sample: 3, wide: 3, full: 16 });
 
 const servers = new Map<string, MariadbServer>();
 const at = (world: string) => servers.get(world)!;

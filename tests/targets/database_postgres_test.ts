@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { RollbackBackupError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { type PostgresServer, startPostgres } from "../support/servers/postgres.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { recordCommandLines } from "../support/command_lines.ts";
 import { testRequiring } from "../support/require.ts";
 import { killedAtMoments } from "./database_moments.ts";
@@ -32,7 +33,7 @@ const FILL = `
   COMMENT ON DATABASE ${QUOTED} IS 'a comment'; ALTER DATABASE ${QUOTED} CONNECTION LIMIT 17`;
 
 /** Of the test that kills by the clock. */
-const MOMENTS = Deno.env.get("BACKOUT_SWEEP") === "full" ? 16 : 3;
+const MOMENTS = atLevel({ sample: 3, wide: 3, full: 16 });
 
 const servers = new Map<string, PostgresServer>();
 const at = (world: string) => servers.get(world)!;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { RollbackBackupError } from "#/core/errors.ts";
 import { type RedisServer, startRedis } from "../support/servers/redis.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { recordCommandLines } from "../support/command_lines.ts";
 import { testRequiring } from "../support/require.ts";
 import { killedAtMoments } from "./database_moments.ts";
@@ -9,7 +10,7 @@ import { type ContractWorld, inWorld, targetContract, type TargetFixture } from 
 
 const PASSWORD = "s3cret-pass#word";
 /** Of the test that kills by the clock. */
-const MOMENTS = Deno.env.get("BACKOUT_SWEEP") === "full" ? 16 : 3;
+const MOMENTS = atLevel({ sample: 3, wide: 3, full: 16 });
 
 const servers = new Map<string, RedisServer>();
 const at = (world: string) => servers.get(world)!;

@@ -5,12 +5,12 @@ import { archiveAudit, publishRelease, recoverRepository, repositoryStatus, veri
 import { buildProgram, killPoints, readCalls, runProgram } from "../fault/program.ts";
 import { testRequiring } from "../support/require.ts";
 import { tempDir, withTempDir } from "../support/temp.ts";
+import { atLevel } from "../support/sweep_level.ts";
 import { run } from "./audit_support.ts";
 
 const ENTRIES = 8;
 const KEEP = 3;
-/** A sample; all points with `BACKOUT_SWEEP=full`. */
-const EVERY = Deno.env.get("BACKOUT_SWEEP") === "full" ? 1 : 3;
+const EVERY = atLevel({ sample: 3, wide: 3, full: 1 });
 
 async function newRepository(folder: string): Promise<string> {
   const repository = join(folder, "template");
