@@ -19,13 +19,7 @@ const COUNTS = [
   ["keepYearly", "--keep-yearly", "years"],
 ] as const;
 
-export const retentionFlags: readonly OptionSpec[] = [
-  ...keepFlags("backups"),
-  rule("--history-keep-last <n>", "this many of the newest history records, at least 50"),
-  rule("--history-keep-within <duration>", "history records younger than this (default: all)"),
-];
-
-/** Those of snapshots: they have no history of their own. */
+export const retentionFlags: readonly OptionSpec[] = keepFlags("backups");
 export const snapshotRetentionFlags: readonly OptionSpec[] = keepFlags("snapshots");
 
 function keepFlags(what: string): readonly OptionSpec[] {
@@ -34,6 +28,8 @@ function keepFlags(what: string): readonly OptionSpec[] {
     rule("--keep-within <duration>", "everything younger than this, e.g. 90d"),
     rule("--max-size <size>", `what all ${what} may take together, e.g. 20GiB; the oldest go first`),
     rule("--min-free <size>", "what must be free on their disk; the oldest go first"),
+    rule("--history-keep-last <n>", "this many of the newest history records, at least 50"),
+    rule("--history-keep-within <duration>", "history records younger than this (default: all)"),
   ];
 }
 
@@ -47,19 +43,7 @@ export async function retentionRules(
   context: CommandContext,
 ): Promise<RetentionSettings> {
   await refuseWorkspace(options, context);
-  const config = (await lazyConfig(context)())?.retention ?? {};
-  const history: HistoryRules = {
-    ...config.history,
-    ...defined({
-      keepLast: amount(options, "historyKeepLast", "--history-keep-last"),
-      keepWithin: span(options, "historyKeepWithin", "--history-keep-within"),
-    }),
-  };
-  return {
-    ...config,
-    ...givenRules(options),
-    ...(Object.keys(history).length === 0 ? {} : { history }),
-  };
+  return withGivenRules((await lazyConfig(context)())?.retention ?? {}, options);
 }
 
 /** Who runs this beside a repository is told what is for snapshots. @throws {UsageError} */
@@ -81,8 +65,22 @@ export async function snapshotRetentionRules(
   options: OptionValues,
   context: CommandContext,
 ): Promise<SnapshotRetentionSettings> {
-  const config = (await lazyConfig(context)())?.snapshots?.retention ?? {};
-  return { ...config, ...givenRules(options) };
+  return withGivenRules((await lazyConfig(context)())?.snapshots?.retention ?? {}, options);
+}
+
+function withGivenRules<R extends RetentionSettings>(config: R, options: OptionValues): R {
+  const history: HistoryRules = {
+    ...config.history,
+    ...defined({
+      keepLast: amount(options, "historyKeepLast", "--history-keep-last"),
+      keepWithin: span(options, "historyKeepWithin", "--history-keep-within"),
+    }),
+  };
+  return {
+    ...config,
+    ...givenRules(options),
+    ...(Object.keys(history).length === 0 ? {} : { history }),
+  };
 }
 
 function givenRules(options: OptionValues): Omit<RetentionSettings, "history"> {

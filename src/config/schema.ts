@@ -34,13 +34,15 @@ const sizeRules = (what: string) => ({
   min_free: size(`What must be free on the disk of the ${what}; the oldest go first.`).optional(),
 });
 
+const historyRules = z.strictObject({
+  keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
+  keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
+}).describe("How much of the history to keep; all of it where this is not set.").optional();
+
 const retentionSchema = z.strictObject({
   ...keepRules("backups"),
   ...sizeRules("backups"),
-  history: z.strictObject({
-    keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
-    keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
-  }).describe("How much of the history to keep; all of it where this is not set.").optional(),
+  history: historyRules,
 }).describe("What `backout retention apply` keeps: a backup goes when no keep rule keeps it.");
 
 const snapshotClass = (description: string) =>
@@ -53,6 +55,7 @@ const snapshotsSchema = z.strictObject({
     safety: snapshotClass("For those that restores made of the state before them."),
     guard: snapshotClass("For those that `backout guard` made."),
     with_volumes: snapshotClass("For those that hold the volumes of containers."),
+    history: historyRules,
   }).describe("Which rollback points are kept: one goes when no keep rule keeps it.").optional(),
   timeout: duration("How long one target may take that says nothing of its own, e.g. 30m.").optional(),
 }).describe("How rollback points are made and kept.");

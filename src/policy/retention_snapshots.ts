@@ -16,7 +16,7 @@ import {
  * (`safety`) are always counted apart, so that a busy night of restores pushes nothing out that a person made: by rules
  * of their own, or else by the common ones. The other classes are counted apart where they have rules of their own.
  */
-export interface SnapshotRetentionSettings extends Omit<RetentionSettings, "history"> {
+export interface SnapshotRetentionSettings extends RetentionSettings {
   readonly safety?: KeepRules | undefined;
   readonly guard?: KeepRules | undefined;
   /** Points that hold the volumes of containers. */
@@ -68,17 +68,17 @@ export function snapshotRetention(
   return { decisions, unmet: unmetLimits(items, decisions, rules, facts) };
 }
 
-/** Whether anything is set by which a snapshot could go. */
+/** Whether anything is set by which a snapshot, or a record of the history, could go. */
 export function hasSnapshotRules(
-  { safety, guard, withVolumes, ...common }: SnapshotRetentionSettings,
+  { safety, guard, withVolumes, history, ...common }: SnapshotRetentionSettings,
 ): boolean {
-  return [common, safety, guard, withVolumes].some((rules) =>
+  return [common, safety, guard, withVolumes, history].some((rules) =>
     Object.values(rules ?? {}).some((value) => typeof value === "number" && value > 0)
   );
 }
 
 function rulesOf(settings: SnapshotRetentionSettings): RetentionRules {
-  const { safety, guard, withVolumes, maxBytes, minFreeBytes, ...common } = settings;
+  const { safety, guard, withVolumes, maxBytes, minFreeBytes, history: _, ...common } = settings;
   return {
     ...common,
     maxBytes,

@@ -73,6 +73,8 @@ export interface PruneOutcome {
   readonly snapshots: readonly PrunedSnapshot[];
   readonly keep: { readonly snapshots: number; readonly bytes: number };
   readonly delete: { readonly snapshots: number; readonly bytes: number };
+  /** Records of the workspace's history that go with them, the oldest ones. */
+  readonly history_records_to_delete: number;
   /** What was freed afterwards, where that was asked for. */
   readonly collected?: CollectReport;
 }

@@ -1,10 +1,13 @@
 /** `snapshot prune`: what the rules let go of is deleted, oldest first. What is deleted for good cannot be taken back. */
 import { ExitCode, UsageError, VerificationError } from "#/core/errors.ts";
 import { hasSnapshotRules, type SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
+import { pruneHistory } from "#/operation/history.ts";
 import { asStop } from "#/release/failure.ts";
 import { toError } from "#/release/report_base.ts";
+import { decideHistory, type HistoryDecision, WORTH_A_RUN } from "#/release/retention_history.ts";
 import { hookNotes } from "#/release/surroundings.ts";
-import type { OperationReport, PrunedSnapshot, PruneOutcome } from "#/report/model.ts";
+import { INDEX_KEY } from "#/repository/index_file.ts";
+import type { OperationReport, PrunedSnapshot, PruneOutcome, StepReport } from "#/report/model.ts";
 import { count, formatBytes } from "#/report/units.ts";
 import { type Change, runChange } from "./change.ts";
 import { judgeChange } from "./judge.ts";
@@ -53,19 +56,26 @@ export function assertSnapshotRules(rules: SnapshotRetentionSettings): void {
   });
 }
 
-/** Notes in the report what becomes of each snapshot. @returns how many go */
+/** Notes in the report what becomes of each snapshot, and of the history. @returns how many things go */
 async function decide(change: Change, rules: SnapshotRetentionSettings): Promise<number> {
   const { snapshots, leaving, freeBytes, warnings } = await decideSnapshots(change.workspace, rules);
   if (!hasSnapshotRules(rules)) change.warn("No retention rule is set for snapshots: everything is kept");
   warnings.forEach(change.warn);
+  const history = await leavingHistory(change, rules, leaving.length > 0);
   const prune: PruneOutcome = {
     free_bytes: freeBytes,
     snapshots: snapshots.toReversed(),
     keep: totals(snapshots, "keep"),
     delete: totals(snapshots, "delete"),
+    history_records_to_delete: history.delete,
   };
   const stay = `${count(prune.keep.snapshots, "snapshot")} ${prune.keep.snapshots === 1 ? "stays" : "stay"}`;
-  const go = `${count(leaving.length, "snapshot")} (${formatBytes(prune.delete.bytes)})`;
+  const go = [
+    ...(leaving.length === 0
+      ? []
+      : [`${count(leaving.length, "snapshot")} (${formatBytes(prune.delete.bytes)})`]),
+    ...(history.delete === 0 ? [] : [count(history.delete, "history record")]),
+  ];
   const verb = change.dryRun ? "Would delete" : "Deleted";
   change.report = {
     ...change.report,
@@ -76,15 +86,36 @@ async function decide(change: Change, rules: SnapshotRetentionSettings): Promise
     version_exists: snapshots.length > 0,
     policy_passed: true,
     dependencies_satisfied: true,
-    steps: leaving.map(({ id, reasons }) => ({
-      kind: "delete_snapshot",
-      description: `delete ${id} (${reasons.join("; ")})`,
-      status: "planned",
-      seconds: 0,
-    })),
-    summary: leaving.length === 0 ? `Nothing to delete: ${stay}` : `${verb} ${go}; ${stay}`,
+    steps: [
+      ...leaving.map(({ id, reasons }) =>
+        plannedStep("delete_snapshot", `delete ${id} (${reasons.join("; ")})`)
+      ),
+      ...(history.upTo === null ? [] : [
+        plannedStep("prune_history", `delete ${go.at(-1)}, up to ${history.upTo.at}`),
+      ]),
+    ],
+    summary: go.length === 0 ? `Nothing to delete: ${stay}` : `${verb} ${go.join(" and ")}; ${stay}`,
   };
-  return leaving.length;
+  return leaving.length + history.delete;
+}
+
+function plannedStep(kind: string, description: string): StepReport {
+  return { kind, description, status: "planned", seconds: 0 };
+}
+
+/**
+ * The old records of the workspace's history. Those of a repository in the same folder are its own retention's: going
+ * back to a moment needs them.
+ */
+async function leavingHistory(
+  { workspace: { scope } }: Change,
+  { history }: SnapshotRetentionSettings,
+  isWorthIt: boolean,
+): Promise<HistoryDecision> {
+  const isShared = await scope.store.stat(INDEX_KEY) !== undefined;
+  const decision = await decideHistory(scope.store, isShared ? undefined : history, scope.now());
+  if (isWorthIt || decision.delete >= WORTH_A_RUN) return decision;
+  return { ...decision, delete: 0, upTo: null };
 }
 
 function totals(
@@ -103,16 +134,17 @@ async function prune(change: Change, options: PruneOptions): Promise<void> {
   await judgeChange(change, "delete the snapshots that retention lets go of", {});
   if (change.dryRun) return hookNotes(options.around, "snapshot_prune").forEach(change.warn);
   await change.hooks.before(change.report);
-  await deleteAll(change);
+  await deleteAll(change, options.rules);
 }
 
-async function deleteAll(change: Change): Promise<void> {
+async function deleteAll(change: Change, rules: SnapshotRetentionSettings): Promise<void> {
   const { workspace, report: { prune, summary } } = change;
   const leaving = prune!.snapshots.filter(({ action }) => action === "delete").toReversed();
   const watch = watchSteps(change);
   try {
     const refused = await deleteSnapshots(workspace, leaving, watch);
     refused.map(refusedSentence).forEach(change.warn);
+    await deleteHistory(change, rules, leaving, watch);
     if (refused.length > 0) throw new VerificationError(notAll(leaving, refused.length));
     change.report = { ...change.report, summary };
   } catch (error) {
@@ -139,6 +171,22 @@ async function deleteAll(change: Change): Promise<void> {
       summary: `Deleted ${deleted.size} of ${count(leaving.length, "snapshot")}: ${shown.message}`,
     };
   }
+}
+
+/** Records that are deleted in part are no harm: the next run takes the others. */
+async function deleteHistory(
+  change: Change,
+  rules: SnapshotRetentionSettings,
+  leaving: readonly PrunedSnapshot[],
+  watch: ReturnType<typeof watchSteps>,
+): Promise<void> {
+  const { upTo } = await leavingHistory(change, rules, leaving.length > 0);
+  if (upTo === null) return;
+  const { store } = change.workspace.scope;
+  watch.before(leaving.length);
+  await pruneHistory(store, upTo.operation);
+  await store.flush();
+  watch.after(leaving.length);
 }
 
 function notAll(leaving: readonly PrunedSnapshot[], refused: number): string {

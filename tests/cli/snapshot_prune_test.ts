@@ -89,7 +89,6 @@ Deno.test("snapshot prune: a folder without a snapshot stays as it is; no rule a
     const dry = await json("snapshot", "prune", "--dry-run");
     assert.match(dry.warnings.join(), /No retention rule is set/);
     assert.equal((await run(["snapshot", "prune", "--keep-last", "x", "--yes"])).code, 2);
-    assert.equal((await run(["snapshot", "prune", "--history-keep-last", "9", "--yes"])).code, 2);
     assert.deepEqual(own(folder), before);
 
     for (const verb of ["plan", "apply"]) {
