@@ -4,5 +4,5 @@
  */
 import { testSweeps } from "./bucket_sweep_tests.ts";
 
-testSweeps("crash sweep", "s3", { "crashes": [17, 3, 1], "crashes-twice": [89, 43, 12] });
-testSweeps("crash sweep", "gs", { "crashes": [37, 17, 5], "crashes-twice": [101, 67, 23] });
+testSweeps("crash sweep", "s3", { "crashes": [41, 3, 1], "crashes-twice": [211, 43, 12] });
+testSweeps("crash sweep", "gs", { "crashes": [89, 17, 5], "crashes-twice": [251, 67, 23] });

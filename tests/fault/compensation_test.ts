@@ -1,6 +1,7 @@
 /** A move fails after the commit, and the process is killed while it takes the operation back. */
 import assert from "node:assert/strict";
 import { testRequiring } from "../support/require.ts";
+import { atLevel, spread, SWEPT } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 import { OPERATIONS } from "./operations.ts";
 import { buildProgram, runProgram } from "./program.ts";
@@ -16,7 +17,7 @@ import {
 
 testRequiring(
   ["posix"],
-  "compensation: killed before every changing call of it, recovery ends before",
+  `compensation: killed before changing calls of it (${SWEPT}), recovery ends before`,
   async (t) => {
     await using temp = tempDir("backout-compensation-");
     const program = buildProgram(temp.path);
@@ -28,7 +29,8 @@ testRequiring(
         const slot = await makeSlot(program, operation, folder);
         const { failing, last } = await takenBack(slot);
         assert.ok(last > failing + DIRECTION_CALLS, "the compensation is more than its first step");
-        for (let killed = failing + 1; killed <= last; killed++) await killAt(slot, failing, killed);
+        const points = spread(last - failing, atLevel({ sample: 6, wide: Infinity, full: Infinity }));
+        for (const point of points) await killAt(slot, failing, failing + point);
       });
     }
   },

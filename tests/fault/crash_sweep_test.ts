@@ -14,7 +14,7 @@ import { buildProgram } from "./program.ts";
 
 function optionsFor(operation: SweepOperation): CrashSweepOptions {
   return atLevel<CrashSweepOptions>({
-    sample: { every: 17, pairs: 21, triples: 0 },
+    sample: { every: 41, pairs: 31, triples: 0 },
     wide: { every: 1, pairs: 7 * operation.stride, triples: 0 },
     full: { every: 1, pairs: operation.stride, triples: 100 },
   });

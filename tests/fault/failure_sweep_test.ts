@@ -12,7 +12,7 @@ testRequiring(["posix"], `failure sweep: calls fail, ${SWEPT}`, async (t) => {
   const program = buildProgram(temp.path);
   for (const operation of OPERATIONS) {
     await t.step(operation.name, async () => {
-      const options = { every: atLevel({ sample: 19, wide: 3, full: 1 }) };
+      const options = { every: atLevel({ sample: 47, wide: 3, full: 1 }) };
       const counts = await sweepInParallel(operation, options, {
         jobs: SWEEP_LEVEL === "sample" ? 1 : 2,
         program,

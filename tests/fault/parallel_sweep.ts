@@ -40,6 +40,12 @@ export async function sweepInParallel(
   }
 }
 
+/**
+ * A filesystem whose power is cut is mounted where nobody else sees it: a container or namespace that is made meanwhile
+ * would hold on to it, and the next mount would find it as dead as it was.
+ */
+const OWN_MOUNTS = ["unshare", "--mount", "--propagation", "private"];
+
 async function runShard(
   operation: SweepOperation,
   options: CrashSweepOptions,
@@ -50,8 +56,12 @@ async function runShard(
   const numbers = Object.entries(options).flatMap(([name, value]) =>
     typeof value === "number" ? [`--${name}`, String(value)] : []
   );
-  const child = new Deno.Command(Deno.execPath(), {
+  const [executable, ...before] = kind === "power-loss"
+    ? [...OWN_MOUNTS, Deno.execPath()]
+    : [Deno.execPath()];
+  const child = new Deno.Command(executable!, {
     args: [
+      ...before,
       ...["run", "-A", "--no-check", "--quiet"],
       fileURLToPath(new URL("./sweep_main.ts", import.meta.url)),
       operation.name,
