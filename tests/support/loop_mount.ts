@@ -32,8 +32,21 @@ export function mountImage(image: string, at: string): Mounted {
     at,
     powerOff: ({ flushLog = false } = {}) =>
       must("xfs_io", ["-x", "-c", flushLog ? "shutdown -f" : "shutdown", at]),
-    [Symbol.dispose]: () => must("umount", [at]),
+    [Symbol.dispose]: () => unmount(at),
   };
+}
+
+/** Whoever looks at all mounts (a namespace that is being made, a scan of the system) holds one for a moment. */
+function unmount(at: string): void {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    try {
+      return must("umount", [at]);
+    } catch (error) {
+      if (!/busy/.test(String(error)) || Date.now() > deadline) throw error;
+      new Deno.Command("sleep", { args: ["0.1"] }).outputSync();
+    }
+  }
 }
 
 /** @throws {Error} with what the command said when it fails */
