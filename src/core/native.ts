@@ -3,7 +3,17 @@
  * of a whole filesystem. Linux only, and only with the permission to call foreign functions: `native()` is undefined
  * elsewhere, and who asks says what is then left out. Calls that change something go through `core/posix.ts`.
  */
-import { ERRNO, type Library, openLibrary } from "#/core/native_symbols.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  cPath as c,
+  makeNativeFiles,
+  type NativeFiles,
+  nativeFailure as failure,
+  O_FOLDER,
+  timeSpecs,
+} from "#/core/native_files.ts";
+import { type Library, openLibrary } from "#/core/native_symbols.ts";
 
 /** What `lstat` says, to the nanosecond. */
 export interface FileStat {
@@ -40,6 +50,8 @@ export interface Native {
   readFolder(path: string): FolderName[] | undefined;
   /** Of the file or symlink itself, by name; empty where the filesystem has none. */
   readAttributes(path: string): Map<string, Uint8Array>;
+  /** Files by their descriptors. */
+  readonly files: NativeFiles;
   readonly change: NativeChanges;
 }
 
@@ -57,11 +69,8 @@ export interface NativeChanges {
   syncFilesystem(folder: string): void;
 }
 
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC = 0x7ff;
 const O_CLOEXEC = 0x80000;
-const O_FOLDER = Deno.build.arch === "aarch64" ? 0x4000 | 0x8000 : 0x10000 | 0x20000; // O_DIRECTORY | O_NOFOLLOW
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
 
@@ -93,30 +102,17 @@ export function withoutNative(without: boolean): void {
   hidden = without;
 }
 
-const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true });
 const lenient = new TextDecoder();
 // Reused: nothing here waits, and the calls copy.
-const pathBytes = new Uint8Array(16384);
 const nameBytes = new Uint8Array(1024);
 const statBytes = new Uint8Array(256);
 const statView = new DataView(statBytes.buffer);
 const listBytes = new Uint8Array(MAX_VALUE);
 const listView = new DataView(listBytes.buffer);
 
-function c(text: string, into: Uint8Array = pathBytes): Uint8Array {
-  const { read, written } = encoder.encodeInto(text, into);
-  if (read !== text.length || written >= into.length) throw failure("look at", text, 36);
-  into[written] = 0;
-  return into;
-}
-
-function failure(call: string, path: string, errno: number): Error {
-  const code = ERRNO[errno] ?? `E${errno}`;
-  return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
-}
-
-function makeNative({ symbols }: Library): Native {
+function makeNative(library: Library): Native {
+  const { symbols } = library;
   const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
   const check = (result: number | bigint, call: string, path: string): number => {
     if (result < 0) throw failure(call, path, errno());
@@ -130,7 +126,7 @@ function makeNative({ symbols }: Library): Native {
     throw failure("lgetxattr", path, code);
   };
   const withFolder = (path: string, work: (fd: number) => void): boolean => {
-    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC);
+    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC, 0);
     if (fd < 0) {
       const code = errno();
       if (code === 2 || code === 20 || code === 40) return false;
@@ -179,6 +175,7 @@ function makeNative({ symbols }: Library): Native {
       }
       return found;
     },
+    files: makeNativeFiles(library),
     change: {
       setAttribute: (path, name, bytes) => {
         const given = bytes.length === 0 ? new Uint8Array(1) : bytes.slice();
@@ -232,15 +229,6 @@ function timeAt(at: number): string {
   const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
   const rest = statView.getUint32(at + 8, true);
   return rest >= 100_000_000 ? `${seconds}.${rest}` : `${seconds}.${String(rest).padStart(9, "0")}`;
-}
-
-/** Two `struct timespec`: access time and modification time. */
-function timeSpecs(time: string): Uint8Array<ArrayBuffer> {
-  const [seconds = "0", rest = ""] = time.split(".");
-  const specs = new BigInt64Array(4);
-  specs[0] = specs[2] = BigInt(seconds);
-  specs[1] = specs[3] = BigInt(rest.padEnd(9, "0").slice(0, 9));
-  return new Uint8Array(specs.buffer);
 }
 
 function deviceNumber(major: number, minor: number): bigint {

@@ -4,7 +4,17 @@ const PATH = "buffer";
 
 export const SYMBOLS = {
   statx: { parameters: ["i32", PATH, "i32", "u32", "buffer"], result: "i32" },
-  open: { parameters: [PATH, "i32"], result: "i32" },
+  open: { parameters: [PATH, "i32", "u32"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  pwrite: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  ftruncate: { parameters: ["i32", "i64"], result: "i32" },
+  fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  futimens: { parameters: ["i32", "buffer"], result: "i32" },
+  rename: { parameters: [PATH, PATH], result: "i32" },
+  mkdir: { parameters: [PATH, "u32"], result: "i32" },
+  /** As `openat2`, which no C library has under its own name. */
+  syscall: { parameters: ["i64", "i32", PATH, "buffer", "usize"], result: "i64" },
   close: { parameters: ["i32"], result: "i32" },
   getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   syncfs: { parameters: ["i32"], result: "i32" },

@@ -1,6 +1,6 @@
 /** What a restore of a tree would do, for people and for a dry run. */
 import type { TargetChange, TargetPlan } from "../target.ts";
-import { captureLimits } from "./capture.ts";
+import { captureLimits } from "./capture_notes.ts";
 import type { Comparison, TreeAction, TreeTask } from "./compare.ts";
 import { isWithin, pathProblem } from "./path.ts";
 import { conflictsOf } from "./restore.ts";

@@ -7,7 +7,9 @@ import { Pacer } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
 import * as changes from "#/core/posix_native.ts";
 import { systemError } from "#/core/system_error.ts";
+import type { FileToWrite } from "#/store/store.ts";
 import type { Comparison, TreeAction, TreeTask } from "./compare.ts";
+import { type TreeEntry, UNKNOWN_TIME } from "./entry.ts";
 import { Guard } from "./guard.ts";
 import { temporaryIn } from "./leftover.ts";
 import { lookAt } from "./look.ts";
@@ -161,6 +163,7 @@ class RestoreRun implements Placing {
           content: action.saved!.content!,
           path: temporary,
           ...(action.saved!.sparse === true ? { sparse: true } : {}),
+          ...lookOf(action.saved!),
         })),
         {
           signal: this.#task.signal,
@@ -242,6 +245,11 @@ export function conflictsOf(actions: readonly TreeAction[]): readonly string[] {
     conflicts.set(actions, found);
   }
   return found;
+}
+
+/** Where attributes are to follow, the mode follows them. */
+function lookOf({ uid, gid, mode, mtime, attributes }: TreeEntry): Pick<FileToWrite, "look"> {
+  return attributes === undefined && mtime !== UNKNOWN_TIME ? { look: { uid, gid, mode, mtime } } : {};
 }
 
 function isFolderToMake({ kind, saved }: TreeAction): boolean {
