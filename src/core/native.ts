@@ -67,12 +67,17 @@ export interface NativeChanges {
   mknod(path: string, mode: number, rdev: readonly [number, number]): void;
   /** Makes everything on the filesystem of `folder` durable. */
   syncFilesystem(folder: string): void;
+  /** The same, off this thread. */
+  syncFilesystemAside(folder: string): Promise<void>;
 }
 
 const STATX_BASIC = 0x7ff;
 const O_CLOEXEC = 0x80000;
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
+/** Buffers from this length on go back to the system as soon as they are free, instead of leaving holes behind. */
+const LARGE_BYTES = 256 * 1024;
+const M_MMAP_THRESHOLD = -3;
 
 let opened: Native | undefined | null = null;
 let hidden = false;
@@ -89,7 +94,10 @@ export function native(): Native | undefined {
 /** A sandbox may forbid the newer calls: then none of them is used. */
 function proven(made: Native, library: Library): Native | undefined {
   try {
-    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) return made;
+    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) {
+      library.symbols.mallopt?.(M_MMAP_THRESHOLD, LARGE_BYTES);
+      return made;
+    }
   } catch {
     // as if there were no such library
   }
@@ -125,13 +133,16 @@ function makeNative(library: Library): Native {
     if (code === 61) return undefined; // removed meanwhile
     throw failure("lgetxattr", path, code);
   };
-  const withFolder = (path: string, work: (fd: number) => void): boolean => {
+  const openFolder = (path: string): number | undefined => {
     const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC, 0);
-    if (fd < 0) {
-      const code = errno();
-      if (code === 2 || code === 20 || code === 40) return false;
-      throw failure("open", path, code);
-    }
+    if (fd >= 0) return fd;
+    const code = errno();
+    if (code === 2 || code === 20 || code === 40) return undefined;
+    throw failure("open", path, code);
+  };
+  const withFolder = (path: string, work: (fd: number) => void): boolean => {
+    const fd = openFolder(path);
+    if (fd === undefined) return false;
     try {
       work(fd);
     } finally {
@@ -198,6 +209,18 @@ function makeNative(library: Library): Native {
       syncFilesystem: (folder) => {
         const found = withFolder(folder, (fd) => void check(symbols.syncfs(fd), "syncfs", folder));
         if (!found) throw failure("syncfs", folder, 2);
+      },
+      syncFilesystemAside: async (folder) => {
+        const fd = openFolder(folder);
+        if (fd === undefined) throw failure("syncfs", folder, 2);
+        try {
+          if (await symbols.sync_aside(fd) === 0) return;
+          // What went wrong on another thread only that thread knows; and it is told once, so a second try may succeed.
+          check(symbols.syncfs(fd), "syncfs", folder);
+          throw failure("syncfs", folder, 5);
+        } finally {
+          symbols.close(fd);
+        }
       },
     },
   };

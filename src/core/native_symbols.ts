@@ -17,6 +17,7 @@ export const SYMBOLS = {
   syscall: { parameters: ["i64", "i32", PATH, "buffer", "usize"], result: "i64" },
   close: { parameters: ["i32"], result: "i32" },
   getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  sync_aside: { name: "syncfs", parameters: ["i32"], result: "i32", nonblocking: true },
   syncfs: { parameters: ["i32"], result: "i32" },
   llistxattr: { parameters: [PATH, "buffer", "usize"], result: "isize" },
   lgetxattr: { parameters: [PATH, "buffer", "buffer", "usize"], result: "isize" },
@@ -26,6 +27,8 @@ export const SYMBOLS = {
   lchown: { parameters: [PATH, "u32", "u32"], result: "i32" },
   fchmodat: { parameters: ["i32", PATH, "u32", "i32"], result: "i32" },
   mknod: { parameters: [PATH, "u32", "u64"], result: "i32" },
+  /** Of glibc only. */
+  mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 

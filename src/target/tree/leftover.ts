@@ -3,13 +3,18 @@ import { childOf, hashOf, parentOf } from "./path.ts";
 
 const LEFTOVER = /^\.backout-tmp-[0-9a-f]{16}$/;
 
+/** Of this process; what follows it counts. */
+const PREFIX = Array.from(crypto.getRandomValues(new Uint8Array(5)), byteHex).join("");
+let counter = 0;
+
 /** A new temporary name in a folder. */
 export function temporaryIn(folder: string): string {
-  const random = crypto.getRandomValues(new Uint8Array(8));
-  return childOf(
-    folder,
-    `.backout-tmp-${Array.from(random, (it) => it.toString(16).padStart(2, "0")).join("")}`,
-  );
+  counter = (counter + 1) % 0x1000000;
+  return childOf(folder, `.backout-tmp-${PREFIX}${counter.toString(16).padStart(6, "0")}`);
+}
+
+function byteHex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
 }
 
 /**

@@ -1,0 +1,149 @@
+/**
+ * Writes the files of a restore: under temporary names, durable many at a time, and renamed into place one by one. While
+ * one portion becomes durable and gets its names, the store writes the next.
+ */
+import { Pacer } from "#/core/pace.ts";
+import * as posix from "#/core/posix.ts";
+import type { FileToWrite } from "#/store/store.ts";
+import type { TreeAction, TreeTask } from "./compare.ts";
+import { type TreeEntry, UNKNOWN_TIME } from "./entry.ts";
+import { temporaryIn } from "./leftover.ts";
+import { parentOf } from "./path.ts";
+import { discard, dress, moveInto, type Placing } from "./place.ts";
+import { filesToWrite, portions } from "./space.ts";
+import { SYNC_EACH, syncFilesystems } from "./sync_folders.ts";
+
+export interface FilesToWrite {
+  readonly task: TreeTask;
+  readonly actions: readonly TreeAction[];
+  /** Little room: small portions, one after the other. */
+  readonly narrow: boolean;
+  readonly placing: Placing;
+  /** Lets this user write in the folder of a path. */
+  readonly open: (path: string) => void;
+  /** Told the bytes of the files that were written so far. */
+  readonly onProgress: (bytes: number) => void;
+}
+
+interface WrittenFile {
+  readonly action: TreeAction;
+  readonly temporary: string;
+}
+
+/** @returns the bytes of the files that were put in their places */
+export async function writeFiles(files: FilesToWrite): Promise<number> {
+  return await new FileWriting(files).go();
+}
+
+class FileWriting {
+  readonly #files: FilesToWrite;
+  readonly #pacer: Pacer;
+  /** Prepared, and not yet in their places. */
+  readonly #prepared = new Set<WrittenFile>();
+  #written = 0;
+  #placed = 0;
+
+  constructor(files: FilesToWrite) {
+    this.#files = files;
+    this.#pacer = new Pacer(files.task.signal);
+  }
+
+  async go(): Promise<number> {
+    const { actions, narrow } = this.#files;
+    let before: readonly WrittenFile[] = [];
+    try {
+      for (const portion of portions(filesToWrite(actions), narrow)) {
+        before = await this.#next(portion, before);
+        if (narrow) before = await this.#next([], before);
+      }
+      await this.#next([], before);
+      return this.#placed;
+    } catch (error) {
+      for (const { temporary } of this.#prepared) discardQuietly(temporary);
+      throw error;
+    }
+  }
+
+  /** Writes a portion, and puts the one before in its place meanwhile. Both have ended when this ends. */
+  async #next(
+    portion: readonly TreeAction[],
+    before: readonly WrittenFile[],
+  ): Promise<readonly WrittenFile[]> {
+    const files = portion.map((action) => ({ action, temporary: this.#temporaryFor(action.path) }));
+    const [written, placed] = await Promise.allSettled([this.#write(files), this.#place(before)]);
+    if (placed.status === "rejected") throw placed.reason;
+    if (written.status === "rejected") throw written.reason;
+    return files;
+  }
+
+  #temporaryFor(path: string): string {
+    const { placing, task } = this.#files;
+    return task.roots.includes(path) ? placing.temporaryFor(path) : temporaryIn(parentOf(path));
+  }
+
+  async #write(files: readonly WrittenFile[]): Promise<void> {
+    if (files.length === 0) return;
+    const { task, placing, open, onProgress } = this.#files;
+    for (const file of files) {
+      open(file.action.path);
+      placing.guard.check(file.action.path);
+      this.#prepared.add(file);
+    }
+    const done = this.#written;
+    await task.store.writeFiles(files.map(toWrite), {
+      signal: task.signal,
+      onProgress: (bytes) => onProgress(done + bytes),
+    });
+    for (const { action } of files) this.#written += action.saved!.size ?? 0;
+  }
+
+  async #place(files: readonly WrittenFile[]): Promise<void> {
+    const { guard } = this.#files.placing;
+    for (const { action, temporary } of files) {
+      if (this.#pacer.due()) await this.#pacer.rest();
+      guard.check(action.path);
+      dress(temporary, { ...action.saved!, path: action.path }, this.#files.placing);
+    }
+    await this.#sync(files.map((it) => it.temporary));
+    for (const file of files) {
+      if (this.#pacer.due()) await this.#pacer.rest();
+      moveInto(file.temporary, file.action.path, this.#files.placing);
+      this.#prepared.delete(file);
+      this.#placed += file.action.saved!.size ?? 0;
+    }
+  }
+
+  async #sync(paths: readonly string[]): Promise<void> {
+    if (paths.length > SYNC_EACH && await syncFilesystems(paths.map(parentOf))) return;
+    const failure = await posix.syncFiles(paths, this.#files.task.signal);
+    if (failure === undefined) return;
+    // A mode without the right to read keeps even the owner from opening it.
+    const denied = posix.errorCode(failure.error) === "EACCES" ||
+      failure.error instanceof Deno.errors.PermissionDenied;
+    if (!denied || !await syncFilesystems(paths.map(parentOf))) throw failure.error;
+  }
+}
+
+function toWrite({ action, temporary }: WrittenFile): FileToWrite {
+  const saved = action.saved!;
+  return {
+    content: saved.content!,
+    path: temporary,
+    ...(saved.sparse === true ? { sparse: true } : {}),
+    ...lookOf(saved),
+  };
+}
+
+/** Where attributes are to follow, the mode follows them. */
+function lookOf({ uid, gid, mode, mtime, attributes }: TreeEntry): Pick<FileToWrite, "look"> {
+  return attributes === undefined && mtime !== UNKNOWN_TIME ? { look: { uid, gid, mode, mtime } } : {};
+}
+
+/** The error that stopped the work counts, not what the tidying up after it met. */
+function discardQuietly(temporary: string): void {
+  try {
+    discard(temporary);
+  } catch {
+    // the next restore removes it
+  }
+}
