@@ -76,7 +76,7 @@ const O_CLOEXEC = 0x80000;
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
 /** Buffers from this length on go back to the system as soon as they are free, instead of leaving holes behind. */
-const LARGE_BYTES = 256 * 1024;
+const LARGE_BYTES = 128 * 1024;
 const M_MMAP_THRESHOLD = -3;
 
 let opened: Native | undefined | null = null;

@@ -3,18 +3,21 @@ import { childOf, hashOf, parentOf } from "./path.ts";
 
 const LEFTOVER = /^\.backout-tmp-[0-9a-f]{16}$/;
 
-/** Of this process; what follows it counts. */
-const PREFIX = Array.from(crypto.getRandomValues(new Uint8Array(5)), byteHex).join("");
-let counter = 0;
+/** Random numbers for names to come: nobody can guess them, and one call gives many. */
+const random = new Uint32Array(1024);
+let used = random.length;
 
 /** A new temporary name in a folder. */
 export function temporaryIn(folder: string): string {
-  counter = (counter + 1) % 0x1000000;
-  return childOf(folder, `.backout-tmp-${PREFIX}${counter.toString(16).padStart(6, "0")}`);
+  return childOf(folder, `.backout-tmp-${randomHex()}${randomHex()}`);
 }
 
-function byteHex(byte: number): string {
-  return byte.toString(16).padStart(2, "0");
+function randomHex(): string {
+  if (used === random.length) {
+    crypto.getRandomValues(random);
+    used = 0;
+  }
+  return random[used++]!.toString(16).padStart(8, "0");
 }
 
 /**

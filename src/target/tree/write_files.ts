@@ -83,10 +83,10 @@ class FileWriting {
 
   async #write(files: readonly WrittenFile[]): Promise<void> {
     if (files.length === 0) return;
-    const { task, placing, open, onProgress } = this.#files;
+    const { task, onProgress } = this.#files;
+    let checked = "";
     for (const file of files) {
-      open(file.action.path);
-      placing.guard.check(file.action.path);
+      checked = this.#checkFolder(file, checked);
       this.#prepared.add(file);
     }
     const done = this.#written;
@@ -97,16 +97,32 @@ class FileWriting {
     for (const { action } of files) this.#written += action.saved!.size ?? 0;
   }
 
+  /** Files of a folder follow each other: it is looked at for the first of them. @returns the folder */
+  #checkFolder({ action: { path } }: WrittenFile, checked: string): string {
+    const folder = parentOf(path);
+    if (folder === checked) return folder;
+    this.#files.open(path);
+    this.#files.placing.guard.check(path);
+    return folder;
+  }
+
   async #place(files: readonly WrittenFile[]): Promise<void> {
     const { guard } = this.#files.placing;
+    let checked = "";
     for (const { action, temporary } of files) {
-      if (this.#pacer.due()) await this.#pacer.rest();
-      guard.check(action.path);
-      dress(temporary, { ...action.saved!, path: action.path }, this.#files.placing);
+      if (this.#pacer.due()) {
+        await this.#pacer.rest();
+        checked = "";
+      }
+      // Not for each file: a temporary name that nobody can guess is nowhere but in the folder that was looked at.
+      if (parentOf(action.path) !== checked) guard.check(action.path);
+      checked = parentOf(action.path);
+      dress(temporary, action.saved!, this.#files.placing);
     }
     await this.#sync(files.map((it) => it.temporary));
     for (const file of files) {
       if (this.#pacer.due()) await this.#pacer.rest();
+      // The guard looks once more for each: what stands at the path itself may be removed.
       moveInto(file.temporary, file.action.path, this.#files.placing);
       this.#prepared.delete(file);
       this.#placed += file.action.saved!.size ?? 0;
