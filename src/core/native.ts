@@ -8,8 +8,8 @@ import {
   AT_SYMLINK_NOFOLLOW,
   cPath as c,
   makeNativeFiles,
-  type NativeFiles,
   nativeFailure as failure,
+  type NativeFiles,
   O_FOLDER,
   timeSpecs,
 } from "#/core/native_files.ts";

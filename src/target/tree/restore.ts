@@ -12,17 +12,9 @@ import { Guard } from "./guard.ts";
 import { temporaryIn } from "./leftover.ts";
 import { lookAt } from "./look.ts";
 import { isWithin, parentOf } from "./path.ts";
-import {
-  discard,
-  dress,
-  placeFolder,
-  placeLink,
-  placeSpecial,
-  type Placing,
-  remove,
-} from "./place.ts";
+import { discard, dress, placeFolder, placeLink, placeSpecial, type Placing, remove } from "./place.ts";
 import { filesToWrite, planSpace } from "./space.ts";
-import { SYNC_EACH, syncFilesystems } from "./sync_folders.ts";
+import { syncWritten } from "./sync_written.ts";
 import { writeFiles } from "./write_files.ts";
 
 export interface RestoreOutcome {
@@ -61,7 +53,6 @@ class RestoreRun implements Placing {
   readonly #pacer: Pacer;
   readonly #user = Deno.uid();
   #removed = 0;
-  #bytes = 0;
 
   constructor(task: TreeTask, comparison: Comparison, hooks: RestoreHooks) {
     this.#task = task;
@@ -90,21 +81,22 @@ class RestoreRun implements Placing {
       if (kind === "create" && this.#task.roots.includes(path)) this.guard.makeFolders(parentOf(path));
     }
     await this.#each(actions, isFolderToMake, (it) => placeFolder(it.saved!, this));
-    this.#bytes = await writeFiles({
+    const { bytes, unsynced } = await writeFiles({
       task: this.#task,
       actions,
       narrow,
       placing: this,
       open: (path) => this.#change(path, () => {}),
-      onProgress: (bytes) => this.#hooks.onProgress(bytes, bytes, "bytes"),
+      onProgress: (written) => this.#hooks.onProgress(written, written, "bytes"),
     });
     await this.#each(actions, isSpecial, (it) => placeSpecial(it.saved!, this));
     await this.#each(actions, isLink, (it) => placeLink(it.saved!, this));
     await this.#removeAll(actions.filter((it) => !first(it)));
     await this.#each(actions, isDressing, (it) => dress(this.guard.check(it.path), it.saved!, this));
     await this.#dressFolders();
-    await this.#syncFolders();
-    return { changed: this.#count(actions), removed: this.#removed, bytes: this.#bytes };
+    const folders = [...this.#touched].filter((it) => lookAt(it)?.type === "folder");
+    await syncWritten(unsynced, folders, this.#task.signal);
+    return { changed: this.#count(actions), removed: this.#removed, bytes };
   }
 
   #count(actions: readonly TreeAction[]): number {
@@ -167,12 +159,6 @@ class RestoreRun implements Placing {
       if (this.#pacer.due()) await this.#pacer.rest();
       dress(this.guard.check(path), entry, this);
     }
-  }
-
-  async #syncFolders(): Promise<void> {
-    const folders = [...this.#touched].filter((it) => lookAt(it)?.type === "folder");
-    if (folders.length > SYNC_EACH && await syncFilesystems(folders)) return;
-    for (const folder of folders) posix.syncFolder(folder);
   }
 }
 

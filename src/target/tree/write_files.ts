@@ -3,7 +3,6 @@
  * one portion becomes durable and gets its names, the store writes the next.
  */
 import { Pacer } from "#/core/pace.ts";
-import * as posix from "#/core/posix.ts";
 import type { FileToWrite } from "#/store/store.ts";
 import type { TreeAction, TreeTask } from "./compare.ts";
 import { type TreeEntry, UNKNOWN_TIME } from "./entry.ts";
@@ -11,7 +10,7 @@ import { temporaryIn } from "./leftover.ts";
 import { parentOf } from "./path.ts";
 import { discard, dress, moveInto, type Placing } from "./place.ts";
 import { filesToWrite, portions } from "./space.ts";
-import { SYNC_EACH, syncFilesystems } from "./sync_folders.ts";
+import { syncWritten } from "./sync_written.ts";
 
 export interface FilesToWrite {
   readonly task: TreeTask;
@@ -30,8 +29,17 @@ interface WrittenFile {
   readonly temporary: string;
 }
 
-/** @returns the bytes of the files that were put in their places */
-export async function writeFiles(files: FilesToWrite): Promise<number> {
+export interface FilesWritten {
+  /** Of the files that were put in their places. */
+  readonly bytes: number;
+  /**
+   * Files that were not there before, and are not durable yet: the caller sees to that before it says that all is done. A
+   * crash before takes nothing away, and whoever goes on afterwards compares their bytes.
+   */
+  readonly unsynced: readonly string[];
+}
+
+export async function writeFiles(files: FilesToWrite): Promise<FilesWritten> {
   return await new FileWriting(files).go();
 }
 
@@ -40,6 +48,7 @@ class FileWriting {
   readonly #pacer: Pacer;
   /** Prepared, and not yet in their places. */
   readonly #prepared = new Set<WrittenFile>();
+  readonly #unsynced: string[] = [];
   #written = 0;
   #placed = 0;
 
@@ -48,7 +57,7 @@ class FileWriting {
     this.#pacer = new Pacer(files.task.signal);
   }
 
-  async go(): Promise<number> {
+  async go(): Promise<FilesWritten> {
     const { actions, narrow } = this.#files;
     let before: readonly WrittenFile[] = [];
     try {
@@ -57,7 +66,7 @@ class FileWriting {
         if (narrow) before = await this.#next([], before);
       }
       await this.#next([], before);
-      return this.#placed;
+      return { bytes: this.#placed, unsynced: this.#unsynced };
     } catch (error) {
       for (const { temporary } of this.#prepared) discardQuietly(temporary);
       throw error;
@@ -119,24 +128,17 @@ class FileWriting {
       checked = parentOf(action.path);
       dress(temporary, action.saved!, this.#files.placing);
     }
-    await this.#sync(files.map((it) => it.temporary));
+    // What is replaced must not go before the new bytes are durable.
+    const replaces = files.some(({ action }) => action.kind !== "create");
+    if (replaces) await syncWritten(files.map((it) => it.temporary), [], this.#files.task.signal);
     for (const file of files) {
       if (this.#pacer.due()) await this.#pacer.rest();
       // The guard looks once more for each: what stands at the path itself may be removed.
       moveInto(file.temporary, file.action.path, this.#files.placing);
       this.#prepared.delete(file);
+      if (!replaces) this.#unsynced.push(file.action.path);
       this.#placed += file.action.saved!.size ?? 0;
     }
-  }
-
-  async #sync(paths: readonly string[]): Promise<void> {
-    if (paths.length > SYNC_EACH && await syncFilesystems(paths.map(parentOf))) return;
-    const failure = await posix.syncFiles(paths, this.#files.task.signal);
-    if (failure === undefined) return;
-    // A mode without the right to read keeps even the owner from opening it.
-    const denied = posix.errorCode(failure.error) === "EACCES" ||
-      failure.error instanceof Deno.errors.PermissionDenied;
-    if (!denied || !await syncFilesystems(paths.map(parentOf))) throw failure.error;
   }
 }
 
