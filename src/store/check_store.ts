@@ -2,7 +2,6 @@
 import { IntegrityError } from "#/core/errors.ts";
 import { checkData } from "./check_data.ts";
 import type { DamagedChunk } from "./check_frames.ts";
-import { checkFooters } from "./check_footers.ts";
 import { ChunkSet, idsOf } from "./chunk_set.ts";
 import { type DamagedFile, packSizes, packsOf, readIndexFiles } from "./index_files.ts";
 import { decodeFrames, type PackIndex } from "./index_format.ts";
@@ -73,22 +72,20 @@ export async function checkStore(parts: StoreParts, options: CheckOptions): Prom
   const whole = packs.filter(({ id, size }) => sizes.get(id) === size);
   const read = options.readData
     ? await checkData(parts, whole, { ...options, wanted: only === undefined ? undefined : walked.live })
-    : { chunks: 0, bytes: 0, percent: 0, damaged: [] };
-  // After the content, which an interrupted check has then read at least.
-  const torn = options.readData ? await checkFooters(parts, whole.filter(isLooked), options) : [];
+    : { chunks: 0, bytes: 0, percent: 0, damaged: [], torn: [] };
   const bad = new Map(
     [...missingFrom(whole, walked.live), ...read.damaged].map((it) => [it.id, it] as const),
   );
   const hit = await damagesOf(parts, snapshots, new Set(bad.keys()), walked.unreadable);
   return {
-    ok: manifests.length + indexes.length + problems.length + torn.length + bad.size + hit.length === 0,
+    ok: manifests.length + indexes.length + problems.length + read.torn.length + bad.size + hit.length === 0,
     ...{ location: backend.location, snapshots: snapshots.length, packs: sizes.size },
     bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
     chunks: walked.live.count,
     read: { chunks: read.chunks, bytes: read.bytes, percent: read.percent },
     damaged_manifests: manifests,
     damaged_indexes: indexes,
-    damaged_packs: [...problems, ...torn],
+    damaged_packs: [...problems, ...read.torn],
     damaged_chunks: [...bad.values()].slice(0, MAX_CHUNKS_LISTED),
     damaged_chunk_count: bad.size,
     hit,
