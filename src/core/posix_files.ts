@@ -56,6 +56,9 @@ export function mkdir(path: string, mode: number): void {
   files.change.mkdir(path, mode);
 }
 
+/** What this user, or this filesystem, does not give to a file. */
+const NOT_TO_HAVE: ReadonlySet<string> = new Set(["EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS"]);
+
 class NativeOutput implements OutputFile {
   readonly #files: NativeFiles;
   readonly #fd: number;
@@ -83,14 +86,13 @@ class NativeOutput implements OutputFile {
     try {
       posix.beforeCall("chown", this.#path);
       change.chown(this.#fd, uid, gid, this.#path);
+      posix.beforeCall("chmod", this.#path);
+      change.chmod(this.#fd, mode, this.#path);
+      posix.beforeCall("utimes", this.#path);
+      change.setTime(this.#fd, mtime, this.#path);
     } catch (error) {
-      if (posix.errorCode(error) === "EPERM") return;
-      throw error;
+      if (!NOT_TO_HAVE.has(posix.errorCode(error) ?? "")) throw error;
     }
-    posix.beforeCall("chmod", this.#path);
-    change.chmod(this.#fd, mode, this.#path);
-    posix.beforeCall("utimes", this.#path);
-    change.setTime(this.#fd, mtime, this.#path);
   }
 
   [Symbol.dispose](): void {

@@ -74,8 +74,8 @@ function readWhole(path: string): Read {
     let length: number;
     {
       using file = openSource(path);
-      // Whether it grew beyond meanwhile, its stamp tells.
-      length = file.readAt(buffer.subarray(0, wanted), 0, before.stamp.size);
+      // Whether it grew beyond meanwhile, its stamp tells; but some are made up as they are read, and say 0.
+      length = file.readAt(buffer.subarray(0, wanted), 0, Math.max(1, before.stamp.size));
     }
     const after = lookAtSource(path);
     // Gone by now, or another file: what was read is what it was.
