@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   const missed: string[] = [];
   for (const [name, { title, part }] of Object.entries(sections)) {
     if (flags.only !== undefined && flags.only !== name) continue;
-    const load = loadNow();
+    const [load] = Deno.loadavg();
     const rows = await part(bench);
     if (rows.length === 0) continue;
     console.log(markdownTable(rows));
@@ -76,15 +76,6 @@ async function main(): Promise<void> {
     if (!quick) writeSection({ name, title, subject: subject.description, load, rows });
   }
   console.log(missed.length === 0 ? "All goals met." : `Missed: ${missed.join("; ")}.`);
-}
-
-/** Of the last minute; 0 where the system does not tell. */
-function loadNow(): number {
-  try {
-    return Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[0]);
-  } catch {
-    return 0;
-  }
 }
 
 function benchStartup({ subject }: Bench): readonly Row[] {
