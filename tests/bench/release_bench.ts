@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   const missed: string[] = [];
   for (const [name, { title, part }] of Object.entries(sections)) {
     if (flags.only !== undefined && flags.only !== name) continue;
-    const [load] = Deno.loadavg();
+    const load = Deno.loadavg()[0] ?? 0;
     const rows = await part(bench);
     if (rows.length === 0) continue;
     console.log(markdownTable(rows));
