@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleFiles, bundleProgram, WORKERS } from "./bundle.ts";
 import { output } from "./child.ts";
-import { PERMISSIONS } from "./permissions.ts";
+import { PERMISSIONS, V8_FLAGS } from "./permissions.ts";
 
 const TARGETS = [
   "x86_64-unknown-linux-gnu",
@@ -21,12 +21,6 @@ const TARGETS = [
   "aarch64-apple-darwin",
   "x86_64-pc-windows-msvc",
 ] as const;
-
-/**
- * What a thousand requests leave behind is garbage within milliseconds: a small nursery collects it as well as a large
- * one (16 MiB by default), and the process stays some 20 MB smaller.
- */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
 
 const NO_DENORT = "Compiling needs `denort`, which `deno compile` downloads: where there is no network, " +
   "set DENORT_BIN to one of the same Deno version (and DENO_COMPILE to that Deno).";

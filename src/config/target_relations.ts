@@ -55,9 +55,18 @@ function circleOf(targets: readonly Ordered[]): readonly string[] | undefined {
   return undefined;
 }
 
+/** Where paths lead. */
+export interface RealPaths {
+  /** With the folder free of symlinks; what the path names itself may be one. */
+  readonly placeOf: (path: string) => string;
+  readonly realPath: (path: string) => string;
+}
+
 interface Covered {
   readonly target: string;
   readonly path: string;
+  /** Without symlinks. */
+  readonly real: string;
   /** Where it stands in the file. */
   readonly at: readonly (string | number)[];
   /** What lies below the path is covered, too: all of it, or without what is ignored or excluded. */
@@ -80,13 +89,17 @@ const COVERING: Readonly<Record<string, readonly string[]>> = {
 export function overlapProblems(
   targets: readonly ReadTarget[],
   own: readonly string[],
+  paths: RealPaths = { placeOf: (path) => path, realPath: (path) => path },
 ): readonly PolicyProblem[] {
-  const covered = targets.flatMap(coveredBy);
+  const covered = targets.flatMap((target) => coveredBy(target, paths));
   const between = covered.flatMap((one, i) =>
     covered.slice(i + 1).flatMap((other) => one.target === other.target ? [] : overlap(one, other))
   );
   const withinOwn = covered.flatMap((one) =>
-    own.filter((folder) => contains(folder, one.path)).slice(0, 1).map((folder): PolicyProblem => ({
+    own.filter((folder) => contains(folder, one.path) || contains(paths.realPath(folder), one.real)).slice(
+      0,
+      1,
+    ).map((folder): PolicyProblem => ({
       path: one.at,
       message: `${one.at.join(".")} lies in backout's own files in ${folder}`,
       hint: "Name what is to be kept: what backout keeps itself is no part of a rollback point.",
@@ -95,31 +108,34 @@ export function overlapProblems(
   return [...between, ...withinOwn];
 }
 
-function coveredBy({ spec, input }: ReadTarget): readonly Covered[] {
+function coveredBy({ spec, input }: ReadTarget, { placeOf, realPath }: RealPaths): readonly Covered[] {
   const excludes = input.exclude;
   const leavesOut = Array.isArray(excludes) && excludes.length > 0;
   return (COVERING[spec.type] ?? []).flatMap((key) => {
     const value = input[key];
-    const paths: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const named: readonly unknown[] = Array.isArray(value) ? value : [value];
+    // Of files and folders a symlink is kept as such; a repository or a working folder is what it leads to.
+    const realOf = key === "repo_path" || key === "path" ? realPath : placeOf;
     const below = key === "repo_path" || leavesOut ? "some" as const : "all" as const;
-    return paths.flatMap((path, i) => {
+    return named.flatMap((path, i) => {
       if (typeof path !== "string") return [];
       const at = ["targets", spec.name, key, ...Array.isArray(value) ? [i] : []];
-      return [{ target: spec.name, path: trimmed(path), at, below }];
+      const real = realOf(trimmed(path));
+      return [{ target: spec.name, path: trimmed(path), real, at, below }];
     });
   });
 }
 
 function overlap(one: Covered, other: Covered): readonly PolicyProblem[] {
-  const same = one.path === other.path;
-  const inside = one.below === "all" && contains(one.path, other.path) ||
-    other.below === "all" && contains(other.path, one.path);
-  if (!same && !inside) return [];
+  const overlaps = (a: string, b: string) =>
+    a === b || one.below === "all" && contains(a, b) || other.below === "all" && contains(b, a);
+  const named = overlaps(one.path, other.path);
+  if (!named && !overlaps(one.real, other.real)) return [];
   return [{
     path: other.at,
-    message: `${other.at.join(".")} (${other.path}) overlaps ${
-      one.at.join(".")
-    } (${one.path}): a restore would write it twice`,
+    message: `${other.at.join(".")} (${other.path}) overlaps ${one.at.join(".")} (${one.path})${
+      named ? "" : " through a symlink"
+    }: a restore would write it twice`,
     hint: "Leave it to one of the two targets: take it out here, or `exclude` it from the other.",
   }];
 }

@@ -6,6 +6,7 @@ import { readTimeout } from "#/config/program_words.ts";
 import { orderProblems, overlapProblems } from "#/config/target_relations.ts";
 import { withoutPasswords } from "#/config/written.ts";
 import { nearest } from "#/core/nearest.ts";
+import { placeOf, realPath } from "#/core/real_path.ts";
 import { isBlock, own, type Path, type Problems } from "#/policy/problem.ts";
 import { isTargetType, targetTypes } from "#/target/registry.ts";
 import type { TargetDriver, TargetSpec } from "#/target/target.ts";
@@ -90,7 +91,7 @@ export async function readTargets(
   for (const problem of twins(Object.keys(value))) problems.add(problem);
   if (problems.found.length === before) {
     for (const problem of orderProblems(read.map(({ spec }) => spec))) problems.add(problem);
-    for (const problem of overlapProblems(read, own)) problems.add(problem);
+    for (const problem of overlapProblems(read, own, { placeOf, realPath })) problems.add(problem);
   }
   return read.map(({ spec }) => spec);
 }

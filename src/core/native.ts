@@ -3,7 +3,17 @@
  * of a whole filesystem. Linux only, and only with the permission to call foreign functions: `native()` is undefined
  * elsewhere, and who asks says what is then left out. Calls that change something go through `core/posix.ts`.
  */
-import { ERRNO, type Library, openLibrary } from "#/core/native_symbols.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  cPath as c,
+  makeNativeFiles,
+  nativeFailure as failure,
+  type NativeFiles,
+  O_FOLDER,
+  timeSpecs,
+} from "#/core/native_files.ts";
+import { type Library, openLibrary } from "#/core/native_symbols.ts";
 
 /** What `lstat` says, to the nanosecond. */
 export interface FileStat {
@@ -40,6 +50,8 @@ export interface Native {
   readFolder(path: string): FolderName[] | undefined;
   /** Of the file or symlink itself, by name; empty where the filesystem has none. */
   readAttributes(path: string): Map<string, Uint8Array>;
+  /** Files by their descriptors. */
+  readonly files: NativeFiles;
   readonly change: NativeChanges;
 }
 
@@ -55,15 +67,17 @@ export interface NativeChanges {
   mknod(path: string, mode: number, rdev: readonly [number, number]): void;
   /** Makes everything on the filesystem of `folder` durable. */
   syncFilesystem(folder: string): void;
+  /** The same, off this thread. */
+  syncFilesystemAside(folder: string): Promise<void>;
 }
 
-const AT_FDCWD = -100;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC = 0x7ff;
 const O_CLOEXEC = 0x80000;
-const O_FOLDER = Deno.build.arch === "aarch64" ? 0x4000 | 0x8000 : 0x10000 | 0x20000; // O_DIRECTORY | O_NOFOLLOW
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
+/** Buffers from this length on go back to the system as soon as they are free, instead of leaving holes behind. */
+const LARGE_BYTES = 128 * 1024;
+const M_MMAP_THRESHOLD = -3;
 
 let opened: Native | undefined | null = null;
 let hidden = false;
@@ -80,7 +94,10 @@ export function native(): Native | undefined {
 /** A sandbox may forbid the newer calls: then none of them is used. */
 function proven(made: Native, library: Library): Native | undefined {
   try {
-    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) return made;
+    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) {
+      library.symbols.mallopt?.(M_MMAP_THRESHOLD, LARGE_BYTES);
+      return made;
+    }
   } catch {
     // as if there were no such library
   }
@@ -93,30 +110,17 @@ export function withoutNative(without: boolean): void {
   hidden = without;
 }
 
-const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true });
 const lenient = new TextDecoder();
 // Reused: nothing here waits, and the calls copy.
-const pathBytes = new Uint8Array(16384);
 const nameBytes = new Uint8Array(1024);
 const statBytes = new Uint8Array(256);
 const statView = new DataView(statBytes.buffer);
 const listBytes = new Uint8Array(MAX_VALUE);
 const listView = new DataView(listBytes.buffer);
 
-function c(text: string, into: Uint8Array = pathBytes): Uint8Array {
-  const { read, written } = encoder.encodeInto(text, into);
-  if (read !== text.length || written >= into.length) throw failure("look at", text, 36);
-  into[written] = 0;
-  return into;
-}
-
-function failure(call: string, path: string, errno: number): Error {
-  const code = ERRNO[errno] ?? `E${errno}`;
-  return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
-}
-
-function makeNative({ symbols }: Library): Native {
+function makeNative(library: Library): Native {
+  const { symbols } = library;
   const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
   const check = (result: number | bigint, call: string, path: string): number => {
     if (result < 0) throw failure(call, path, errno());
@@ -129,13 +133,16 @@ function makeNative({ symbols }: Library): Native {
     if (code === 61) return undefined; // removed meanwhile
     throw failure("lgetxattr", path, code);
   };
+  const openFolder = (path: string): number | undefined => {
+    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC, 0);
+    if (fd >= 0) return fd;
+    const code = errno();
+    if (code === 2 || code === 20 || code === 40) return undefined;
+    throw failure("open", path, code);
+  };
   const withFolder = (path: string, work: (fd: number) => void): boolean => {
-    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC);
-    if (fd < 0) {
-      const code = errno();
-      if (code === 2 || code === 20 || code === 40) return false;
-      throw failure("open", path, code);
-    }
+    const fd = openFolder(path);
+    if (fd === undefined) return false;
     try {
       work(fd);
     } finally {
@@ -179,6 +186,7 @@ function makeNative({ symbols }: Library): Native {
       }
       return found;
     },
+    files: makeNativeFiles(library),
     change: {
       setAttribute: (path, name, bytes) => {
         const given = bytes.length === 0 ? new Uint8Array(1) : bytes.slice();
@@ -201,6 +209,18 @@ function makeNative({ symbols }: Library): Native {
       syncFilesystem: (folder) => {
         const found = withFolder(folder, (fd) => void check(symbols.syncfs(fd), "syncfs", folder));
         if (!found) throw failure("syncfs", folder, 2);
+      },
+      syncFilesystemAside: async (folder) => {
+        const fd = openFolder(folder);
+        if (fd === undefined) throw failure("syncfs", folder, 2);
+        try {
+          if (await symbols.sync_aside(fd) === 0) return;
+          // What went wrong on another thread only that thread knows; and it is told once, so a second try may succeed.
+          check(symbols.syncfs(fd), "syncfs", folder);
+          throw failure("syncfs", folder, 5);
+        } finally {
+          symbols.close(fd);
+        }
       },
     },
   };
@@ -232,15 +252,6 @@ function timeAt(at: number): string {
   const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
   const rest = statView.getUint32(at + 8, true);
   return rest >= 100_000_000 ? `${seconds}.${rest}` : `${seconds}.${String(rest).padStart(9, "0")}`;
-}
-
-/** Two `struct timespec`: access time and modification time. */
-function timeSpecs(time: string): Uint8Array<ArrayBuffer> {
-  const [seconds = "0", rest = ""] = time.split(".");
-  const specs = new BigInt64Array(4);
-  specs[0] = specs[2] = BigInt(seconds);
-  specs[1] = specs[3] = BigInt(rest.padEnd(9, "0").slice(0, 9));
-  return new Uint8Array(specs.buffer);
 }
 
 function deviceNumber(major: number, minor: number): bigint {

@@ -69,6 +69,15 @@ export function syncFilesystem(folder: string): boolean {
   return true;
 }
 
+/** The same, off this thread: others may be at work meanwhile. */
+export async function syncFilesystemAside(folder: string): Promise<boolean> {
+  const given = native();
+  if (given === undefined) return false;
+  posix.beforeCall("syncfs", folder);
+  await given.change.syncFilesystemAside(folder);
+  return true;
+}
+
 function changes(): NativeChanges {
   const given = native();
   if (given === undefined) throw Object.assign(new Error("no foreign functions here"), { code: "ENOSYS" });

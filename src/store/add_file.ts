@@ -1,9 +1,8 @@
 /** Reads one file, or a part of one, and stores its chunks. Synchronous: the caller is a worker, or rests in between. */
-import * as fs from "node:fs";
 import type { ChunkTaker } from "./chunk_adder.ts";
 import { Cutter } from "./cutter.ts";
 import type { ContentRef } from "./model.ts";
-import { type FileStamp, lookAtSource, openSource, readInto, sameStamp, unreadable } from "./source_file.ts";
+import { type FileStamp, lookAtSource, openSource, sameStamp, unreadable } from "./source_file.ts";
 import type { StoredFile } from "./store.ts";
 
 /** A file up to this size is one chunk: most files change as a whole, and only their number costs. */
@@ -72,12 +71,11 @@ function readWhole(path: string): Read {
     buffer = new Uint8Array(Math.min(WHOLE_FILE_BYTES + 1, Math.max(wanted, buffer.length * 2)));
   }
   try {
-    const file = openSource(path);
     let length: number;
-    try {
-      length = readInto(file, buffer.subarray(0, wanted), null);
-    } finally {
-      fs.closeSync(file);
+    {
+      using file = openSource(path);
+      // Whether it grew beyond meanwhile, its stamp tells; but some are made up as they are read, and say 0.
+      length = file.readAt(buffer.subarray(0, wanted), 0, Math.max(1, before.stamp.size));
     }
     const after = lookAtSource(path);
     // Gone by now, or another file: what was read is what it was.
@@ -121,18 +119,14 @@ export function addFilePart(part: FilePart, adder: ChunkTaker): PartResult {
 }
 
 function feed(part: FilePart, from: number, cutter: Cutter): void {
-  const file = reading(() => openSource(part.path));
-  try {
-    for (let at = from; cutter.offset < part.to;) {
-      const left = part.exact ? part.to - at : READ_BYTES;
-      const space = cutter.space().subarray(0, Math.min(READ_BYTES, left));
-      const got = reading(() => readInto(file, space, at));
-      cutter.filled(got);
-      at += got;
-      if (got < READ_BYTES) return cutter.end();
-    }
-  } finally {
-    fs.closeSync(file);
+  using file = reading(() => openSource(part.path));
+  for (let at = from; cutter.offset < part.to;) {
+    const left = part.exact ? part.to - at : READ_BYTES;
+    const space = cutter.space().subarray(0, Math.min(READ_BYTES, left));
+    const got = reading(() => file.readAt(space, at));
+    cutter.filled(got);
+    at += got;
+    if (got < READ_BYTES) return cutter.end();
   }
 }
 

@@ -1,7 +1,9 @@
 /** Reads the content of packs, all of it or a random share, on both cores. */
 import { throwIfStopped } from "#/core/pace.ts";
+import { checkFooter } from "./check_footer.ts";
 import { type CheckedFrames, checkFrames, type CheckJob, type DamagedChunk } from "./check_frames.ts";
 import { type ChunkSet, idsOf } from "./chunk_set.ts";
+import type { DamagedFile } from "./index_files.ts";
 import { decodeFrames, type Frame, type PackIndex } from "./index_format.ts";
 import { packName } from "./layout.ts";
 import type { StoreParts } from "./store_parts.ts";
@@ -25,11 +27,15 @@ export interface CheckedData {
   /** Of what could be read. */
   readonly percent: number;
   readonly damaged: readonly DamagedChunk[];
+  /** Of the packs that were read, those whose end is damaged. */
+  readonly torn: readonly DamagedFile[];
 }
 
 /** Frames of a pack that are read in one go. */
 interface Run {
   readonly pack: string;
+  /** Set for the first of its pack, whose end is looked at with it. */
+  readonly first: PackIndex | undefined;
   readonly offset: number;
   readonly length: number;
   readonly frames: readonly Frame[];
@@ -48,6 +54,7 @@ export async function checkData(
 ): Promise<CheckedData> {
   const { chosen, percent } = choose(packs, options);
   const runs = chosen.flatMap(({ pack, frames }) => runsOf(pack, frames));
+  const torn: DamagedFile[] = [];
   const total = runs.reduce((sum, run) => sum + run.length, 0);
   const damaged: DamagedChunk[] = [];
   let chunks = 0;
@@ -59,8 +66,12 @@ export async function checkData(
     options.onProgress?.(bytes, total);
   };
   using pool = total < THREADS_WORTH_BYTES ? undefined : new ThreadPool();
-  await forEachRun(runs, options.signal, async (run) => note(run, await check(parts, run, pool)));
-  return { chunks, bytes, percent, damaged };
+  await forEachRun(runs, options.signal, async (run) => {
+    const end = run.first === undefined ? undefined : await checkFooter(parts, run.first);
+    if (end !== undefined) torn.push(end);
+    note(run, await check(parts, run, pool));
+  });
+  return { chunks, bytes, percent, damaged, torn };
 }
 
 async function check(parts: StoreParts, run: Run, pool: ThreadPool | undefined): Promise<CheckedFrames> {
@@ -87,7 +98,7 @@ function choose(
   packs: readonly PackIndex[],
   { samplePercent = 100, wanted, random = Math.random }: CheckDataOptions,
 ): {
-  readonly chosen: readonly { readonly pack: string; readonly frames: readonly Frame[] }[];
+  readonly chosen: readonly { readonly pack: PackIndex; readonly frames: readonly Frame[] }[];
   readonly percent: number;
 } {
   let all = 0;
@@ -100,14 +111,14 @@ function choose(
   };
   const isWanted = (frame: Frame) =>
     wanted === undefined || [...idsOf(frame.ids)].some((id) => wanted.has(id));
-  const chosen = packs.map(({ id, size, frames }) => ({
-    pack: packName(id),
-    frames: decodeFrames(frames, size).filter((frame) => isWanted(frame) && take(frame)),
+  const chosen = packs.map((pack) => ({
+    pack,
+    frames: decodeFrames(pack.frames, pack.size).filter((frame) => isWanted(frame) && take(frame)),
   }));
   return { chosen, percent: all === 0 ? 100 : Math.round(taken / all * 1000) / 10 };
 }
 
-function runsOf(pack: string, frames: readonly Frame[]): readonly Run[] {
+function runsOf(pack: PackIndex, frames: readonly Frame[]): readonly Run[] {
   const runs: Run[] = [];
   let open: Frame[] = [];
   const end = () => {
@@ -115,7 +126,8 @@ function runsOf(pack: string, frames: readonly Frame[]): readonly Run[] {
     const last = open.at(-1);
     if (first !== undefined && last !== undefined) {
       runs.push({
-        pack,
+        pack: packName(pack.id),
+        first: runs.length === 0 ? pack : undefined,
         offset: first.offset,
         length: last.offset + last.stored - first.offset,
         frames: open,

@@ -42,7 +42,7 @@ export interface StoreCheck {
   readonly damaged_manifests: readonly string[];
   /** Indexes that cannot be read; `repairIndex` makes them anew. */
   readonly damaged_indexes: readonly DamagedFile[];
-  /** Packs that are missing, or not as long as they were written. */
+  /** Packs that are missing, or not as long as they were written; where content was read, also those whose end is damaged. */
   readonly damaged_packs: readonly DamagedFile[];
   /** Chunks that are missing or have other bytes; at most 1000 of them. */
   readonly damaged_chunks: readonly DamagedChunk[];
@@ -72,20 +72,20 @@ export async function checkStore(parts: StoreParts, options: CheckOptions): Prom
   const whole = packs.filter(({ id, size }) => sizes.get(id) === size);
   const read = options.readData
     ? await checkData(parts, whole, { ...options, wanted: only === undefined ? undefined : walked.live })
-    : { chunks: 0, bytes: 0, percent: 0, damaged: [] };
+    : { chunks: 0, bytes: 0, percent: 0, damaged: [], torn: [] };
   const bad = new Map(
     [...missingFrom(whole, walked.live), ...read.damaged].map((it) => [it.id, it] as const),
   );
   const hit = await damagesOf(parts, snapshots, new Set(bad.keys()), walked.unreadable);
   return {
-    ok: manifests.length + indexes.length + problems.length + bad.size + hit.length === 0,
+    ok: manifests.length + indexes.length + problems.length + read.torn.length + bad.size + hit.length === 0,
     ...{ location: backend.location, snapshots: snapshots.length, packs: sizes.size },
     bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
     chunks: walked.live.count,
     read: { chunks: read.chunks, bytes: read.bytes, percent: read.percent },
     damaged_manifests: manifests,
     damaged_indexes: indexes,
-    damaged_packs: problems,
+    damaged_packs: [...problems, ...read.torn],
     damaged_chunks: [...bad.values()].slice(0, MAX_CHUNKS_LISTED),
     damaged_chunk_count: bad.size,
     hit,

@@ -45,6 +45,7 @@ export function planFrames(
       const place = find(id);
       addTarget(packs, place, id, {
         ...{ path: file.path, at, whole: chunks.length === 1, sparse: file.sparse === true },
+        look: file.look,
       });
       at += place.size;
     }

@@ -1,7 +1,7 @@
 /** Reads content: chunk by chunk, or many files in the order in which their bytes lie in the packs. */
 import { IntegrityError } from "#/core/errors.ts";
 import { Pacer, throwIfStopped } from "#/core/pace.ts";
-import * as posix from "#/core/posix.ts";
+import { createOutput } from "#/core/posix_files.ts";
 import { attempt } from "#/core/system_error.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import type { StoreBackend } from "./backend.ts";
@@ -228,11 +228,12 @@ export class PackStoreReader implements Disposable {
 
 /** Files that are empty, or are written in pieces; the others are made when their bytes are there. */
 function makeFiles(files: readonly FileToWrite[]): void {
-  for (const { content, path } of files) {
+  for (const { content, path, look } of files) {
     if (content.chunks.length === 1) continue;
     attempt("create", path, () => {
-      using file = posix.openNewFile(path, FILE_MODE);
-      if (content.size > 0) posix.resize(file, path, content.size);
+      using file = createOutput(path, FILE_MODE);
+      if (content.size > 0) file.resize(content.size);
+      else if (look !== undefined) file.dress(look);
     });
   }
 }

@@ -1,14 +1,15 @@
 /** Takes frames apart and writes their chunks into files. Synchronous: the caller is a worker, or rests in between. */
-import * as fs from "node:fs";
 import * as crypto from "node:crypto";
 import { StorageError } from "#/core/errors.ts";
-import { errorCode, openNewFile, openToFill, resize, writeAt, writeToOpenFile } from "#/core/posix.ts";
+import { errorCode } from "#/core/posix.ts";
+import { createOutput, type FileLook, openOutput, type OutputFile } from "#/core/posix_files.ts";
 import { attempt } from "#/core/system_error.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { decompress } from "./codec.ts";
 import { FRAME_CONTEXT, hexOf } from "./layout.ts";
 import { ageNursery } from "./nursery.ts";
 import { damagedPack } from "./pack_format.ts";
+import { openSource } from "./source_file.ts";
 
 /** Where a chunk goes. */
 export interface ChunkTarget {
@@ -18,6 +19,8 @@ export interface ChunkTarget {
   /** The chunk is all of the file, which is made now; otherwise the file is there. */
   readonly whole: boolean;
   readonly sparse: boolean;
+  /** What a file that is made now gets, as far as this user may. */
+  readonly look: FileLook | undefined;
 }
 
 export interface ChunkToRestore {
@@ -75,18 +78,18 @@ export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): void {
 
 /** The file that is written in pieces: the next chunk mostly goes into the same one. */
 class FileToFill implements Disposable {
-  #open: { readonly path: string; readonly file: Deno.FsFile } | undefined;
+  #open: { readonly path: string; readonly file: OutputFile } | undefined;
 
-  get(path: string): Deno.FsFile {
+  get(path: string): OutputFile {
     if (this.#open?.path === path) return this.#open.file;
     this[Symbol.dispose]();
-    const file = openToFill(path);
+    const file = openOutput(path);
     this.#open = { path, file };
     return file;
   }
 
   [Symbol.dispose](): void {
-    this.#open?.file.close();
+    this.#open?.file[Symbol.dispose]();
     this.#open = undefined;
   }
 }
@@ -126,20 +129,9 @@ export function assertChunk(
 function readPack(job: RestoreJob): Uint8Array {
   const path = job.packPath!;
   try {
-    const file = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0));
-    try {
-      if (packBuffer.length < job.length) packBuffer = new Uint8Array(job.length);
-      const bytes = packBuffer.subarray(0, job.length);
-      let done = 0;
-      while (done < bytes.length) {
-        const got = fs.readSync(file, bytes, done, bytes.length - done, job.offset + done);
-        if (got === 0) break;
-        done += got;
-      }
-      return bytes.subarray(0, done);
-    } finally {
-      fs.closeSync(file);
-    }
+    using file = openSource(path);
+    if (packBuffer.length < job.length) packBuffer = new Uint8Array(job.length);
+    return packBuffer.subarray(0, file.readAt(packBuffer.subarray(0, job.length), job.offset));
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") throw damagedPack(job, job.pack, "it is missing", cause);
     return attempt("read", path, () => {
@@ -148,26 +140,20 @@ function readPack(job: RestoreJob): Uint8Array {
   }
 }
 
-function writeChunk({ path, at, whole, sparse }: ChunkTarget, bytes: Uint8Array, filling: FileToFill): void {
+function writeChunk(target: ChunkTarget, bytes: Uint8Array, filling: FileToFill): void {
+  const { path, whole, look } = target;
   attempt("write", path, () => {
-    if (!whole) return writePieces(filling.get(path), path, bytes, { at, sparse });
-    using file = openNewFile(path, FILE_MODE);
-    if (!sparse) return writeToOpenFile(file, path, bytes);
-    resize(file, path, bytes.length);
-    writePieces(file, path, bytes, { at, sparse });
+    if (!whole) return writePieces(filling.get(path), bytes, target);
+    using file = createOutput(path, FILE_MODE);
+    if (target.sparse) file.resize(bytes.length);
+    writePieces(file, bytes, target);
+    if (look !== undefined) file.dress(look);
   });
 }
 
-function writePieces(
-  file: Deno.FsFile,
-  path: string,
-  bytes: Uint8Array,
-  { at, sparse }: Pick<ChunkTarget, "at" | "sparse">,
-): void {
-  if (!sparse) return writeAt(file, path, bytes, at);
-  for (const [from, to] of withoutHoles(bytes, at)) {
-    writeAt(file, path, bytes.subarray(from, to), at + from);
-  }
+function writePieces(file: OutputFile, bytes: Uint8Array, { at, sparse }: ChunkTarget): void {
+  if (!sparse) return file.writeAt(bytes, at);
+  for (const [from, to] of withoutHoles(bytes, at)) file.writeAt(bytes.subarray(from, to), at + from);
 }
 
 /** The parts that are not whole blocks of zeros. @param at where the bytes begin in the file: blocks count from its begin */

@@ -1,14 +1,10 @@
 /** Reading files that others may be writing to: never through a symlink, never waiting for a FIFO. */
 import * as fs from "node:fs";
+import { native } from "#/core/native.ts";
+import type { FileStamp } from "#/core/native_files.ts";
 import { errorCode, lstat } from "#/core/posix.ts";
 
-/** What tells that a file is another, or was written to. */
-export interface FileStamp {
-  readonly size: number;
-  readonly mtime: number;
-  readonly ctime: number;
-  readonly ino: number;
-}
+export type { FileStamp };
 
 export type Opened =
   | { readonly kind: "file"; readonly stamp: FileStamp }
@@ -20,39 +16,60 @@ const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.const
 /** What a path is now. */
 export function lookAtSource(path: string): Opened {
   try {
-    const info = lstat(path);
-    if (info === undefined) return { kind: "vanished" };
-    if (!info.isFile) return { kind: "unreadable", reason: "it is no longer a regular file" };
-    const stamp = {
-      size: info.size,
-      mtime: info.mtime?.getTime() ?? 0,
-      ctime: info.ctime?.getTime() ?? 0,
-      ino: info.ino ?? 0,
-    };
+    const files = native()?.files;
+    const stamp = files === undefined ? plainStamp(path) : files.stamp(path);
+    if (stamp === undefined) return { kind: "vanished" };
+    if (stamp === "other") return { kind: "unreadable", reason: "it is no longer a regular file" };
     return { kind: "file", stamp };
   } catch (error) {
     return unreadable(error);
   }
 }
 
+function plainStamp(path: string): FileStamp | "other" | undefined {
+  const info = lstat(path);
+  if (info === undefined) return undefined;
+  if (!info.isFile) return "other";
+  return {
+    size: info.size,
+    mtime: info.mtime?.getTime() ?? 0,
+    ctime: info.ctime?.getTime() ?? 0,
+    ino: info.ino ?? 0,
+  };
+}
+
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.size === b.size && a.mtime === b.mtime && a.ctime === b.ctime && a.ino === b.ino;
 }
 
-/** The caller closes it with `fs.closeSync`. @throws what the system says */
-export function openSource(path: string): number {
-  return fs.openSync(path, FLAGS);
+/** A file that is open for reading; close it. */
+export interface SourceFile extends Disposable {
+  /**
+   * Fills the buffer, or as much of it as there is until the file ends; returns the bytes read.
+   * @param enough so many may do: saves the look for more where the file should end
+   */
+  readAt(into: Uint8Array, at: number, enough?: number): number;
 }
 
-/** Reads until the buffer is full or the file ends. @param at undefined: where the file stands */
-export function readInto(file: number, buffer: Uint8Array, at: number | null): number {
-  let done = 0;
-  while (done < buffer.length) {
-    const got = fs.readSync(file, buffer, done, buffer.length - done, at === null ? null : at + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return done;
+/** @throws what the system says */
+export function openSource(path: string): SourceFile {
+  const files = native()?.files;
+  const fd = files === undefined ? fs.openSync(path, FLAGS) : files.open(path);
+  return {
+    readAt: (into, at, enough = into.length) => {
+      let done = 0;
+      while (done < enough) {
+        const rest = done === 0 ? into : into.subarray(done);
+        const got = files === undefined
+          ? fs.readSync(fd, rest, 0, rest.length, at + done)
+          : files.readAt(fd, rest, at + done, path);
+        if (got === 0) return done;
+        done += got;
+      }
+      return done;
+    },
+    [Symbol.dispose]: () => files === undefined ? fs.closeSync(fd) : files.close(fd),
+  };
 }
 
 /** What became of a file that could not be read. */

@@ -5,6 +5,7 @@
  * written); a writer that dies leaves nothing that a reader sees; collection never takes what a manifest, or a writer
  * that is still at work, refers to; every byte that is read is checked against its id (else `IntegrityError`, exit 54).
  */
+import type { FileLook } from "#/core/posix_files.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import type { ContentRef, SnapshotManifest } from "./model.ts";
 
@@ -34,6 +35,8 @@ export interface FileToWrite {
   readonly path: string;
   /** Leave holes where the content has long runs of zeros. */
   readonly sparse?: boolean;
+  /** Owner, mode and time that it is to have: given while it is written, as far as that is possible; look afterwards. */
+  readonly look?: FileLook;
 }
 
 export interface StoreReader {

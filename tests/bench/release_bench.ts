@@ -1,13 +1,16 @@
 /**
- * `deno task bench [--quick] [--only NAME]`: what a rollback costs beside the least it could cost, and beside work by
- * hand, all in one run. Writes docs/benchmarks.md (not with --quick or --only). A goal that is missed is printed as missed.
+ * `deno task bench [--quick] [--only NAME] [--rounds N]`: what a rollback costs beside the least it could cost, beside
+ * work by hand, and beside other tools. Writes what was measured into docs/benchmarks.md (not with --quick). A goal that
+ * is missed is printed as missed.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { tempDir } from "../support/temp.ts";
 import { benchBucket } from "./bucket_bench.ts";
+import { writeSection } from "./document.ts";
 import { compare, markdownTable, median, megabytes, milliseconds, type Row, timed } from "./measure.ts";
-import { findSubject, root, type Subject } from "./subject.ts";
+import { benchLargeFile, benchMixedFiles, benchSmallFiles } from "./store_bench.ts";
+import { findSubject, type Subject } from "./subject.ts";
 import { BROKEN, type LargeWorld, publishLarge, writeLarge, writeMany } from "./worlds.ts";
 
 const { values: flags } = parseArgs({
@@ -31,12 +34,27 @@ interface Bench {
   readonly startup: number;
 }
 
-const parts: Readonly<Record<string, (bench: Bench) => readonly Row[] | Promise<readonly Row[]>>> = {
-  startup: benchStartup,
-  rollback: benchRollback,
-  memory: benchMemory,
-  many: benchMany,
-  bucket: (bench) => benchBucket({ ...bench, rounds, quick }),
+type Part = (bench: Bench) => readonly Row[] | Promise<readonly Row[]>;
+
+/** By the names for `--only`. */
+const sections: Readonly<Record<string, { readonly title: string; readonly part: Part }>> = {
+  release: {
+    title: "Releases in a folder",
+    part: (bench) => [benchStartup, benchRollback, benchMemory, benchMany].flatMap((part) => part(bench)),
+  },
+  bucket: { title: "Releases in a bucket", part: (bench) => benchBucket({ ...bench, rounds, quick }) },
+  small: {
+    title: "Rollback points of small files",
+    part: (bench) => benchSmallFiles({ ...bench, rounds, quick }),
+  },
+  mixed: {
+    title: "Rollback points of archives, programs and texts",
+    part: (bench) => benchMixedFiles({ ...bench, rounds, quick }),
+  },
+  large: {
+    title: "Rollback points of a large file",
+    part: (bench) => benchLargeFile({ ...bench, rounds, quick }),
+  },
 };
 
 await main();
@@ -47,20 +65,17 @@ async function main(): Promise<void> {
   console.log(`Measuring ${subject.description}, ${rounds} rounds, medians.`);
   const startup = median(Array.from({ length: 15 }, () => timed([...subject.command, "--version"]).seconds));
   const bench: Bench = { subject, folder: temp.path, startup };
-  const rows: Row[] = [];
-  for (const [name, part] of Object.entries(parts)) {
+  const missed: string[] = [];
+  for (const [name, { title, part }] of Object.entries(sections)) {
     if (flags.only !== undefined && flags.only !== name) continue;
-    const added = await part(bench);
-    console.log(markdownTable(added));
-    rows.push(...added);
+    const load = Deno.loadavg()[0] ?? 0;
+    const rows = await part(bench);
+    if (rows.length === 0) continue;
+    console.log(markdownTable(rows));
+    missed.push(...rows.filter((row) => !row.met).map((row) => row.what));
+    if (!quick) writeSection({ name, title, subject: subject.description, load, rows });
   }
-  const missed = rows.filter((row) => !row.met);
-  console.log(
-    missed.length === 0 ? "All goals met." : `Missed: ${missed.map((row) => row.what).join("; ")}.`,
-  );
-  if (!quick && flags.only === undefined) {
-    Deno.writeTextFileSync(join(root, "docs", "benchmarks.md"), document(subject, rows));
-  }
+  console.log(missed.length === 0 ? "All goals met." : `Missed: ${missed.join("; ")}.`);
 }
 
 function benchStartup({ subject }: Bench): readonly Row[] {
@@ -208,22 +223,4 @@ function overStartRow(what: string, ours: number, startup: number): Row {
     goal: `at most ${milliseconds(START_ALLOWANCE)}`,
     met: over <= START_ALLOWANCE,
   };
-}
-
-function document(subject: Subject, rows: readonly Row[]): string {
-  const missed = rows.filter((row) => !row.met).length;
-  return [
-    "# Benchmarks",
-    "",
-    "Written by `deno task bench`: everything in one run, in turn, medians. Machines are noisy, so compare within the",
-    "table and not with a clock elsewhere.",
-    "",
-    `Measured: ${subject.description}, on ${navigator.hardwareConcurrency} cores (${Deno.build.target}), ` +
-    `${new Date().toISOString().slice(0, 10)}. ${
-      missed === 0 ? "All goals met." : `${missed} of ${rows.length} goals missed.`
-    }`,
-    "",
-    markdownTable(rows),
-    "",
-  ].join("\n");
 }

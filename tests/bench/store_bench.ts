@@ -1,12 +1,10 @@
 /**
- * The snapshot store beside restic and borgbackup: the same data, in turn. The store alone is measured, without the
- * targets that spare unchanged files: here every file is read.
- *
- *     deno run -A tests/bench/store_bench.ts [--quick]
+ * Rollback points of files beside restic and borgbackup: the same data, the whole commands, in turn. A part of
+ * `deno task bench`.
  */
 import { join } from "node:path";
-import { markdownTable, megabytes, milliseconds, type Row, type Timed, timed } from "./measure.ts";
-import { root } from "./subject.ts";
+import { median, megabytes, milliseconds, type Row, timed } from "./measure.ts";
+import { type Tool, toolsFor } from "./store_tools.ts";
 import {
   changePages,
   insertInMiddle,
@@ -15,223 +13,224 @@ import {
   writePages,
   writeSmallFiles,
 } from "./store_worlds.ts";
+import { root, type Subject } from "./subject.ts";
 
 export interface StoreBench {
+  readonly subject: Subject;
   /** An empty folder for data, stores and copies. */
   readonly folder: string;
+  readonly rounds: number;
   /** A tenth of the data. */
   readonly quick: boolean;
 }
 
 const MEMORY_GOAL = 200e6;
 const MIB = 1024 * 1024;
-const TOOLS = ["backout", "restic", "borg"] as const;
-type Tool = typeof TOOLS[number];
 
-interface Measured extends Timed {
-  /** All files of the store, in bytes. */
+/** Of a step, by the name of the tool: medians. */
+interface Measured {
+  readonly seconds: number;
+  readonly peakBytes: number;
   readonly storeBytes: number;
 }
+type Result = ReadonlyMap<string, Measured>;
 
-type Result = Readonly<Partial<Record<Tool, Measured>>>;
+export function benchSmallFiles({ subject, folder, rounds, quick }: StoreBench): readonly Row[] {
+  const contest = new Contest(subject, folder, "small", rounds);
+  const count = quick ? 2000 : 20_000;
+  const paths = writeSmallFiles(contest.data, count);
+  const change = () => {
+    for (let i = 0; i < paths.length; i += 100) Deno.writeFileSync(paths[i]!, noise(3000));
+  };
+  const walk = () => timed([Deno.execPath(), "run", "-A", join(root, "tests/bench/walk.ts"), contest.data]);
+  return contest.rows(`${count.toLocaleString("en-US")} small files`, change, {
+    fast: 2,
+    larger: 1.05,
+    walk,
+  });
+}
 
-/** Rows for the table of benchmarks. Tools that are not installed are left out of the comparison. */
-export async function benchStore({ folder, quick }: StoreBench): Promise<readonly Row[]> {
-  const scale = quick ? 10 : 1;
-  const rows: Row[] = [];
-  const small = new Contest(folder, "small");
-  const paths = writeSmallFiles(small.data, 20_000 / scale);
-  rows.push(...small.rows("20,000 small files: first", small.save(), 2));
-  rows.push(...small.rows("20,000 small files: read again", small.save(), 1).slice(0, 1));
-  for (let i = 0; i < paths.length; i += 100) Deno.writeFileSync(paths[i]!, noise(3000));
-  rows.push(...small.rows("20,000 small files: 1% changed", small.save(), 1));
-  rows.push(...small.rows("20,000 small files: restore", small.restore(), 1).slice(0, 1));
-  small.remove();
+export function benchMixedFiles({ subject, folder, rounds, quick }: StoreBench): readonly Row[] {
+  const contest = new Contest(subject, folder, "mixed", Math.min(rounds, 2));
+  const paths = writeMixedFiles(contest.data, quick ? 100 : 1000);
+  const change = () => {
+    for (let i = 0; i < paths.length; i += 100) {
+      Deno.writeFileSync(paths[i]!, noise(Deno.statSync(paths[i]!).size));
+    }
+  };
+  return contest.rows(`${quick ? "0.1" : "1"} GiB in ${paths.length} files`, change, {
+    fast: 1,
+    larger: 1.05,
+  });
+}
 
-  const mixed = new Contest(folder, "mixed");
-  writeMixedFiles(mixed.data, 1000 / scale);
-  rows.push(...mixed.rows("1 GiB in 1,000 files: first", mixed.save(), 1));
-  rows.push(...mixed.rows("1 GiB in 1,000 files: restore", mixed.restore(), 1).slice(0, 1));
-  mixed.remove();
-
-  const large = new Contest(folder, "large");
-  const path = join(large.data, "file");
-  writePages(path, 2048 * MIB / scale);
-  rows.push(...large.rows("2 GiB file: first", large.save(), 1, 1.1));
-  changePages(path, 0.01);
-  rows.push(...large.rows("2 GiB file: 1% of its pages changed", large.save(), 1, 1.1));
-  rows.push(...large.rows("2 GiB file: restore", large.restore(), 1).slice(0, 1));
+export async function benchLargeFile({ subject, folder, quick }: StoreBench): Promise<readonly Row[]> {
+  const contest = new Contest(subject, folder, "large", 1);
+  Deno.mkdirSync(contest.data, { recursive: true });
+  const path = join(contest.data, "file");
+  const bytes = 2048 * MIB / (quick ? 10 : 1);
+  writePages(path, bytes);
+  const what = `a file of ${quick ? "0.2" : "2"} GiB`;
+  const rows = contest.rows(what, () => changePages(path, 0.01), { fast: 1, larger: 1.1, keep: true });
   await insertInMiddle(path, 1000);
-  rows.push(large.insertion(Deno.statSync(path).size));
-  large.remove();
-  return rows;
+  const added = contest.added();
+  contest.remove();
+  return [...rows, {
+    what: `${what}, 1,000 bytes put into its middle: what that adds to the store`,
+    measured: megabytes(added),
+    against: megabytes(bytes),
+    result: `${(100 * added / bytes).toFixed(2)}%`,
+    goal: "1% at most",
+    met: added <= bytes / 100,
+  }];
+}
+
+interface Goals {
+  /** How many times as fast as the better of the others a first save is to be. */
+  readonly fast: number;
+  /** How large the store may be beside the smaller of theirs. */
+  readonly larger: number;
+  readonly walk?: () => { readonly seconds: number };
+  /** Leaves the data and the stores. */
+  readonly keep?: boolean;
 }
 
 /** One set of data and a store of each tool. */
 class Contest {
   readonly data: string;
   readonly #folder: string;
+  readonly #rounds: number;
   readonly #tools: readonly Tool[];
-  readonly #env: Readonly<Record<string, string>>;
 
-  constructor(folder: string, name: string) {
+  constructor(subject: Subject, folder: string, name: string, rounds: number) {
     this.#folder = join(folder, name);
+    this.#rounds = rounds;
     this.data = join(this.#folder, "data");
     Deno.mkdirSync(this.data, { recursive: true });
-    this.#env = {
-      RESTIC_PASSWORD: "measured",
-      BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK: "yes",
-      BORG_BASE_DIR: join(this.#folder, "borg_base"),
-    };
-    this.#tools = TOOLS.filter((tool) => tool === "backout" || isThere(tool));
-    if (this.#tools.includes("restic")) this.#run("restic", "init");
-    if (this.#tools.includes("borg")) this.#run("borg", "init", "-e", "none", this.#store("borg"));
+    this.#tools = toolsFor(subject.command, this.#folder, this.data);
   }
 
-  save(): Result {
-    const commands: Readonly<Record<Tool, () => Timed>> = {
-      backout: () => this.#run("backout", "save", this.#store("backout"), this.data, this.#list()),
-      restic: () => this.#run("restic", "backup", this.data),
-      borg: () => this.#run("borg", "create", `${this.#store("borg")}::${crypto.randomUUID()}`, this.data),
-    };
-    return this.#each((tool) => commands[tool]());
-  }
-
-  restore(): Result {
-    const last = () => this.#run("borg", "list", "--last", "1", "--short", this.#store("borg")).stdout.trim();
-    return this.#each((tool) => {
-      const out = join(this.#folder, "out");
-      Deno.mkdirSync(out);
-      const archive = tool === "borg" ? `${this.#store("borg")}::${last()}` : "";
-      const commands: Readonly<Record<Tool, () => Timed>> = {
-        backout: () => this.#run("backout", "restore", this.#store("backout"), out, this.#list()),
-        restic: () => this.#run("restic", "restore", "latest", "--target", out),
-        borg: () => timed(["borg", "extract", archive], { cwd: out, env: this.#env, peak: true }),
-      };
-      const result = commands[tool]();
-      Deno.removeSync(out, { recursive: true });
-      return result;
-    });
-  }
-
-  /** @param bytes of the file */
-  insertion(bytes: number): Row {
-    const before = sizeOf(this.#store("backout"));
-    this.#run("backout", "save", this.#store("backout"), this.data, this.#list());
-    const added = sizeOf(this.#store("backout")) - before;
-    return {
-      what: "2 GiB file: an insertion in the middle stores",
-      measured: megabytes(added),
-      against: megabytes(bytes),
-      result: `${(100 * added / bytes).toFixed(2)}%`,
-      goal: "1% at most",
-      met: added <= bytes / 100,
-    };
-  }
-
-  /** Time, size of the store and memory. @param faster how many times as fast as the better of the others */
-  rows(what: string, result: Result, faster: number, larger = 1.05): readonly Row[] {
-    const mine = result.backout!;
-    const others = [result.restic, result.borg].filter((it) => it !== undefined);
-    const seconds = Math.min(...others.map((it) => it.seconds));
-    const bytes = Math.min(...others.map((it) => it.storeBytes));
+  /** @param change changes a hundredth of the data */
+  rows(what: string, change: () => void, { fast, larger, walk, keep = false }: Goals): readonly Row[] {
+    const first = this.#each((tool) => tool.save(), (tool) => tool.reset());
+    const unchanged = this.#each((tool) => tool.save());
+    const floor = walk === undefined ? undefined : median(Array.from({ length: 5 }, () => walk().seconds));
+    const changed = this.#each((tool) => tool.save(), undefined, change);
+    const out = join(this.#folder, "out");
+    const restored = this.#each((tool) => tool.restore(out), () => anew(out));
+    anew(out);
+    const inPlace = this.#each((tool) => tool.restoreInPlace(), change);
+    if (!keep) this.remove();
     return [
-      {
-        what,
-        measured: milliseconds(mine.seconds),
-        against: others.length === 0 ? "nothing is installed" : milliseconds(seconds),
-        result: `${(seconds / mine.seconds).toFixed(1)} times as fast`,
-        goal: `${faster} times`,
-        met: mine.seconds * faster <= seconds,
-      },
-      {
-        what: `${what}, the store`,
-        measured: megabytes(mine.storeBytes),
-        against: others.length === 0 ? "nothing is installed" : megabytes(bytes),
-        result: `${(100 * mine.storeBytes / bytes).toFixed(0)}%`,
-        goal: `${Math.round(larger * 100)}% at most`,
-        met: mine.storeBytes <= bytes * larger,
-      },
-      {
-        what: `${what}, memory`,
-        measured: megabytes(mine.peakBytes ?? NaN),
-        against: "",
-        result: "",
-        goal: megabytes(MEMORY_GOAL),
-        met: (mine.peakBytes ?? Infinity) <= MEMORY_GOAL,
-      },
+      this.#speed(`${what}: first save`, first, fast),
+      this.#speed(`${what}: nothing changed`, unchanged, 2),
+      ...(floor === undefined ? [] : [walkRow(what, unchanged.get("backout")!.seconds, floor)]),
+      this.#speed(`${what}: 1% changed`, changed, 2),
+      this.#speed(`${what}: restore into an empty folder`, restored, 1),
+      this.#speed(`${what}: restore over 1% of changes`, inPlace, 1),
+      this.#store(`${what}: the store after the first save`, first, larger),
+      this.#store(`${what}: the store after 1% changed`, changed, larger),
+      memoryRow(`${what}: peak memory of a save`, first.get("backout")!.peakBytes),
+      memoryRow(`${what}: peak memory of a restore`, restored.get("backout")!.peakBytes),
     ];
+  }
+
+  /** Bytes that one more save of backout adds to its store. */
+  added(): number {
+    const tool = this.#tools[0]!;
+    const before = tool.size();
+    tool.save();
+    return tool.size() - before;
   }
 
   remove(): void {
     Deno.removeSync(this.#folder, { recursive: true });
   }
 
-  #each(run: (tool: Tool) => Timed): Result {
-    return Object.fromEntries(this.#tools.map((tool) => {
-      const result = run(tool);
-      return [tool, { ...result, storeBytes: sizeOf(this.#store(tool)) }];
-    }));
+  /** All tools in turn, round after round. @param before each run @param beforeRound once before all of them */
+  #each(
+    run: (tool: Tool) => { readonly seconds: number; readonly peakBytes: number | null },
+    before: (tool: Tool) => void = () => {},
+    beforeRound: () => void = () => {},
+  ): Result {
+    const all = new Map<string, Measured[]>(this.#tools.map(({ name }) => [name, []]));
+    for (let round = 0; round < this.#rounds; round++) {
+      beforeRound();
+      for (const tool of this.#tools) {
+        before(tool);
+        const { seconds, peakBytes } = run(tool);
+        all.get(tool.name)!.push({ seconds, peakBytes: peakBytes ?? NaN, storeBytes: tool.size() });
+      }
+    }
+    return new Map([...all].map(([name, list]) => [name, {
+      seconds: median(list.map((it) => it.seconds)),
+      peakBytes: median(list.map((it) => it.peakBytes)),
+      storeBytes: median(list.map((it) => it.storeBytes)),
+    }]));
   }
 
-  #run(tool: Tool, ...args: readonly string[]): Timed {
-    const programs: Readonly<Record<Tool, readonly string[]>> = {
-      backout: [
-        Deno.execPath(),
-        "run",
-        "-A",
-        "--no-check",
-        V8_FLAGS,
-        join(root, "tests/bench/store_child.ts"),
-      ],
-      restic: [
-        "restic",
-        "-q",
-        "-r",
-        this.#store("restic"),
-        "--cache-dir",
-        join(this.#folder, "restic_cache"),
-      ],
-      borg: ["borg"],
+  #speed(what: string, result: Result, goal: number): Row {
+    const { mine, others } = divided(result);
+    const best = Math.min(...others.map(([, it]) => it.seconds));
+    return {
+      what,
+      measured: milliseconds(mine.seconds),
+      against: others.map(([name, it]) => `${name}: ${milliseconds(it.seconds)}`).join(", ") ||
+        "nothing there",
+      result: `${(best / mine.seconds).toFixed(2)} times as fast as the better`,
+      goal: goal === 1 ? "faster" : `${goal} times as fast`,
+      met: mine.seconds * goal <= best,
     };
-    return timed([...programs[tool], ...args], { env: this.#env, peak: true, cwd: root });
   }
 
-  #store(tool: Tool): string {
-    return join(this.#folder, `${tool}_store`);
-  }
-
-  #list(): string {
-    return join(this.#folder, "list.json");
+  #store(what: string, result: Result, larger: number): Row {
+    const { mine, others } = divided(result);
+    const best = Math.min(...others.map(([, it]) => it.storeBytes));
+    return {
+      what,
+      measured: megabytes(mine.storeBytes),
+      against: others.map(([name, it]) => `${name}: ${megabytes(it.storeBytes)}`).join(", ") ||
+        "nothing there",
+      result: `${(100 * mine.storeBytes / best).toFixed(0)}% of the smaller`,
+      goal: `${Math.round(larger * 100)}% at most`,
+      met: mine.storeBytes <= best * larger,
+    };
   }
 }
 
-/** As the executable has them. */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
+function divided(
+  result: Result,
+): { readonly mine: Measured; readonly others: readonly [string, Measured][] } {
+  return { mine: result.get("backout")!, others: [...result].filter(([name]) => name !== "backout") };
+}
 
-function isThere(program: string): boolean {
+function walkRow(what: string, seconds: number, floor: number): Row {
+  return {
+    what: `${what}: nothing changed, beside a bare walk`,
+    measured: milliseconds(seconds),
+    against: `a Deno program that walks and calls lstat: ${milliseconds(floor)}`,
+    result: `${(seconds / floor).toFixed(2)} times`,
+    goal: "at most 2 times",
+    met: seconds <= floor * 2,
+  };
+}
+
+function memoryRow(what: string, bytes: number): Row {
+  return {
+    what,
+    measured: megabytes(bytes),
+    against: "",
+    result: "",
+    goal: `under ${megabytes(MEMORY_GOAL)}`,
+    met: bytes < MEMORY_GOAL,
+  };
+}
+
+function anew(folder: string): void {
   try {
-    return new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
-      .code <= 2;
-  } catch {
-    return false;
-  }
-}
-
-function sizeOf(folder: string): number {
-  let bytes = 0;
-  for (const entry of Deno.readDirSync(folder)) {
-    const path = join(folder, entry.name);
-    bytes += entry.isDirectory ? sizeOf(path) : Deno.lstatSync(path).size;
-  }
-  return bytes;
-}
-
-if (import.meta.main) {
-  const folder = Deno.makeTempDirSync({ prefix: "backout-store-bench-" });
-  try {
-    console.log(markdownTable(await benchStore({ folder, quick: Deno.args.includes("--quick") })));
-  } finally {
     Deno.removeSync(folder, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+  Deno.mkdirSync(folder);
 }

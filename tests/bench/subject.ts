@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundleProgram } from "../../scripts/bundle.ts";
+import { V8_FLAGS } from "../../scripts/permissions.ts";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -54,7 +55,7 @@ function compileProgram(): string | undefined {
 function fromSource(folder: string): Subject {
   const bundle = join(folder, "bundle");
   if (!bundleProgram(root, ["main.ts"], bundle)) throw new Error("the program cannot be bundled");
-  const deno = [Deno.execPath(), "run", "-A", "--no-config"];
+  const deno = [Deno.execPath(), "run", "-A", "--no-config", V8_FLAGS];
   return {
     description: "the bundled program on `deno run` (no executable could be compiled here)",
     command: [...deno, join(bundle, "main.js")],

@@ -235,3 +235,19 @@ for (const kind of WORLDS.slice(1)) {
     assert.ok((await checkStore(await repaired.parts(), DATA)).ok);
   });
 }
+
+onBoth("a damaged end of a pack is found where content is read", async ({ test, check }) => {
+  await addSnapshot(test.store, "one", someFiles(20, 30_000));
+  const [pack] = await pathsIn(test, "packs");
+  const sound = Deno.readFileSync(pack!);
+  for (const at of [-1, -20, -60]) { // the mark, the digest of the list, the list
+    flip(pack!, at);
+    assert.ok((await check(STRUCTURE)).ok, "not looked at without reading");
+    const found = await check(DATA);
+    assert.equal(found.ok, false, `${at}`);
+    assert.match(found.damaged_packs[0]!.reason, /list of chunks at the end/);
+    assert.deepEqual([found.damaged_chunk_count, found.hit.length], [0, 0], "the content is whole");
+    Deno.writeFileSync(pack!, sound);
+  }
+  assert.ok((await check(DATA)).ok);
+});

@@ -57,3 +57,26 @@ Deno.test("sockets are left to the programs that serve them", async () => {
     assert.deepEqual((await world.plan(live)).changes, []);
   });
 });
+
+Deno.test("a hard link far away keeps the content of a file that goes while it is read", async () => {
+  await withTempDir(async (folder) => {
+    const root = `${folder}/data`;
+    for (const name of ["a", "m", "z"]) Deno.mkdirSync(`${root}/${name}`, { recursive: true });
+    Deno.writeTextFileSync(`${root}/a/first`, "content");
+    Deno.linkSync(`${root}/a/first`, `${root}/z/second`);
+    Deno.linkSync(`${root}/a/first`, `${root}/z/third`);
+    // More than the walk hands over to be read at once.
+    for (let i = 0; i < 5000; i++) Deno.writeTextFileSync(`${root}/m/${i}`, "");
+    const world = new TreeWorld(folder, { paths: [root] });
+    world.store.onRead = (path) => {
+      if (path.endsWith("/first")) Deno.removeSync(path);
+    };
+    const saved = await world.capture();
+    assert.match(saved.warnings.join("\n"), /Went while it was read.*first"/);
+    Deno.removeSync(root, { recursive: true });
+    await world.restore(saved);
+    assert.equal(Deno.readTextFileSync(`${root}/z/second`), "content");
+    assert.equal(Deno.readTextFileSync(`${root}/z/third`), "content");
+    assert.throws(() => Deno.lstatSync(`${root}/a/first`), Deno.errors.NotFound);
+  });
+});

@@ -286,3 +286,24 @@ Deno.test("the JSON Schema has every kind of target and check with its keys", as
     ["url", "expected_status", "retries", "required"].every((key) => checks.health_check?.includes(key)),
   );
 });
+
+Deno.test("targets that overlap through a symlink are refused; a symlink that is itself kept is no overlap", async () => {
+  await withTempDir(async (folder) => {
+    Deno.mkdirSync(join(folder, "releases/v1"), { recursive: true });
+    Deno.mkdirSync(join(folder, "etc"));
+    Deno.symlinkSync("releases", join(folder, "current"));
+    const check = async (one: string, other: string) => {
+      const text = `version: 1\ntargets:\n  a: {type: file_system, paths: [${one}]}\n` +
+        `  b: {type: configuration, config_files: [${other}]}\n`;
+      await Deno.writeTextFile(join(folder, "backout.yaml"), text);
+      return await loadConfig({ cwd: folder, env });
+    };
+    await assert.rejects(
+      check("releases", "current/v1/app.yml"),
+      /overlaps targets\.a\.paths\.0 \(\S+releases\) through a symlink: a restore would write it twice/,
+    );
+    await assert.rejects(check("current/v1", "releases/v1/not_there_yet/app.yml"), /through a symlink/);
+    assert.ok(await check("releases", "current"), "the link alone");
+    assert.ok(await check("releases", "etc/app.yml"));
+  });
+});

@@ -1,7 +1,7 @@
 /** A snapshot store among the files of the repository would be captured, and taken away by a restore. */
 import { relative } from "node:path";
 import type { PlanContext } from "../target.ts";
-import { realPath } from "../tree/own.ts";
+import { realPath } from "#/core/real_path.ts";
 import type { Repository } from "./git.ts";
 
 /** Undefined where all is well: store and fallback are elsewhere, in `.backout`, or ignored by git. */

@@ -17,24 +17,39 @@ export function readAttributes(path: string): Attributes | undefined {
 /**
  * Makes the attributes those given, and no others.
  * @param warn told of those that this user or filesystem does not allow
+ * @returns whether anything was changed: that may have moved the mode
  */
 export function writeAttributes(
   path: string,
   wanted: Attributes | undefined,
   warn: (message: string) => void,
-): void {
-  if (native() === undefined) return;
-  const present = readAttributes(path) ?? {};
-  for (const [name, value] of Object.entries(wanted ?? {})) {
+): boolean {
+  if (native() === undefined) return false;
+  const present = readAttributes(path);
+  if (present === undefined && wanted === undefined) return false;
+  return changeAttributes(path, present ?? {}, wanted ?? {}, warn);
+}
+
+function changeAttributes(
+  path: string,
+  present: Attributes,
+  wanted: Attributes,
+  warn: (message: string) => void,
+): boolean {
+  let changed = false;
+  for (const [name, value] of Object.entries(wanted)) {
     if (present[name] === value) continue;
+    changed = true;
     tolerating(`set ${name} of ${path}`, warn, () => {
       changes.setAttribute(path, name, new Uint8Array(Buffer.from(value, "base64")));
     });
   }
   for (const name of Object.keys(present)) {
-    if (wanted !== undefined && Object.hasOwn(wanted, name)) continue;
+    if (Object.hasOwn(wanted, name)) continue;
+    changed = true;
     tolerating(`remove ${name} of ${path}`, warn, () => changes.removeAttribute(path, name));
   }
+  return changed;
 }
 
 function tolerating(what: string, warn: (message: string) => void, change: () => void): void {

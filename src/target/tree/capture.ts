@@ -2,13 +2,13 @@
  * Stores a tree. The walk is synchronous; what an earlier tree knows of an untouched file is taken over, and a segment
  * that is untouched as a whole is not even written again. Files that are read go to the store many at a time.
  */
-import { native } from "#/core/native.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
 import { Pacer } from "#/core/pace.ts";
 import type { ContentRef } from "#/store/model.ts";
 import type { CaptureContext } from "../target.ts";
 import { readAttributes } from "./attributes.ts";
 import { readChanged } from "./capture_files.ts";
+import { captureLimits, noteWarnings } from "./capture_notes.ts";
 import type { TreeEntry } from "./entry.ts";
 import { excluding } from "./exclude.ts";
 import { HardLinks } from "./links.ts";
@@ -100,6 +100,10 @@ class CaptureRun {
   readonly #warnings: string[] = [];
   readonly #digests = new Map<string, string>();
   #queue: Waiting[] = [];
+  /** The portion that the store reads while the walk goes on. */
+  #reading: Promise<void> = Promise.resolve();
+  /** Paths that went while they were read. */
+  readonly #gone = new Set<string>();
   #waitingFiles = 0;
   #waitingBytes = 0;
   #files = 0;
@@ -115,19 +119,14 @@ class CaptureRun {
 
   async go(earlier: EarlierTree | undefined): Promise<CapturedTree> {
     const { roots, oneFileSystem } = this.#options;
-    const exclude = excludingOwn(this.#options);
-    const pacer = new Pacer(this.#context.signal);
-    let segment: Seen[] = [];
-    for (const seen of scan({ roots, exclude, oneFileSystem }, this.#notes)) {
-      segment.push(this.#links.linked(seen));
-      if (!endsSegment(seen, segment.length)) continue;
-      await this.#addSegment(segment, earlier);
-      segment = [];
-      if (pacer.due()) await pacer.rest();
+    try {
+      await this.#walk(earlier);
+      this.#refuseUnreadable();
+      await this.#flush();
+    } finally {
+      await this.#reading.catch(() => {}); // it ends before this does, also where something else failed
     }
-    if (segment.length > 0) await this.#addSegment(segment, earlier);
-    this.#refuseUnreadable();
-    await this.#flush();
+    await this.#reading;
     const limits = captureLimits();
     const head: TreeHead = {
       format: 1,
@@ -156,10 +155,25 @@ class CaptureRun {
     };
   }
 
+  async #walk(earlier: EarlierTree | undefined): Promise<void> {
+    const { roots, oneFileSystem } = this.#options;
+    const exclude = excludingOwn(this.#options);
+    const pacer = new Pacer(this.#context.signal);
+    let segment: Seen[] = [];
+    for (const seen of scan({ roots, exclude, oneFileSystem }, this.#notes)) {
+      segment.push(this.#links.linked(seen));
+      if (!endsSegment(seen, segment.length)) continue;
+      await this.#addSegment(segment, earlier);
+      segment = [];
+      if (pacer.due()) await pacer.rest();
+    }
+    if (segment.length > 0) await this.#addSegment(segment, earlier);
+  }
+
   async #addSegment(segment: readonly Seen[], earlier: EarlierTree | undefined): Promise<void> {
     const part = await earlier?.between(segment[0]!.path, segment.at(-1)!.path) ?? new EarlierPart([]);
     const take = part.sameSegment(segment);
-    if (take !== undefined) {
+    if (take !== undefined && await this.#hasItsFirstLinks(segment)) {
       this.#queue.push({ take });
       for (const entry of segment) {
         this.#count(this.#options.digests === undefined ? entry : part.get(entry.path)!);
@@ -174,6 +188,14 @@ class CaptureRun {
       this.#queue.push({ entries });
     }
     if (this.#waitingFiles >= MAX_FILES || this.#waitingBytes >= MAX_BYTES) await this.#flush();
+  }
+
+  /** The file that a hard link stands for may just be found to be gone. */
+  async #hasItsFirstLinks(segment: readonly Seen[]): Promise<boolean> {
+    if (segment.every(({ link }) => link === undefined)) return true;
+    await this.#flush();
+    await this.#reading;
+    return segment.every(({ link }) => link === undefined || !this.#gone.has(link));
   }
 
   #waiting(seen: Seen, before: TreeEntry | undefined): WaitingEntry {
@@ -206,16 +228,24 @@ class CaptureRun {
     }
   }
 
+  /** Begins to read the queue once what was read before is written down. */
   async #flush(): Promise<void> {
     const queue = this.#queue;
     this.#queue = [];
     this.#waitingFiles = this.#waitingBytes = 0;
+    await this.#reading;
+    this.#reading = this.#readQueue(queue);
+    this.#reading.catch(() => {}); // thrown to who waits for it
+  }
+
+  async #readQueue(queue: readonly Waiting[]): Promise<void> {
     const waiting = queue.flatMap((it) => "entries" in it ? it.entries : []);
     const outcome = await readChanged(waiting, {
       context: this.#context,
       describe: (seen) => this.#describe(seen),
-      forget: (path) => this.#links.forget(path),
+      gone: this.#gone,
     });
+    for (const path of this.#gone) this.#links.forget(path);
     this.#read += outcome.read;
     this.#warnings.push(...outcome.warnings);
     this.#notes.unreadable.push(...outcome.unreadable);
@@ -265,30 +295,4 @@ export function excludingOwn(
   const own = ownBelow(options.roots, options.own);
   const globs = excluding(options.exclude);
   return (path, root) => own.has(path) || globs(path, root);
-}
-
-/** What cannot be captured or restored here, for the report. */
-export function captureLimits(): readonly string[] {
-  if (native() !== undefined) return [];
-  return [
-    "Times are kept to the millisecond only, extended attributes and the owners and times of symlinks not at all, and " +
-    "names that are not UTF-8 may go unseen: foreign functions are not permitted or not known on this system",
-  ];
-}
-
-function noteWarnings(notes: ScanNotes, links: readonly string[]): readonly string[] {
-  const list = (paths: readonly string[], what: string) => {
-    const shown = paths.slice(0, 5).map((it) => JSON.stringify(it)).join(", ");
-    return paths.length === 0
-      ? []
-      : [`${what}: ${shown}${paths.length > 5 ? ` and ${paths.length - 5} more` : ""}`];
-  };
-  return [
-    ...list(notes.missing, "Not there"),
-    ...list(links, "A symlink, of which only the link is kept; name what it leads to as well"),
-    ...list(notes.odd, "Left out, because the name is not UTF-8"),
-    ...list(notes.vanished, "Went while the folder was looked at"),
-    ...list(notes.mounts, "Another filesystem, not entered"),
-    ...list(notes.leftovers, "Left out, because an interrupted restore left it"),
-  ];
 }

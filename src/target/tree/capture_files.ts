@@ -18,8 +18,8 @@ export interface ReadOutcome {
 interface ReadOptions {
   readonly context: CaptureContext;
   readonly describe: (seen: Seen) => TreeEntry | undefined;
-  /** A path that went no longer stands for its hard links. */
-  readonly forget: (path: string) => void;
+  /** Paths that went, and no longer stand for their hard links; added to. */
+  readonly gone: Set<string>;
 }
 
 /** Fills in the content of the entries that are to be read, or drops them. */
@@ -29,7 +29,8 @@ export async function readChanged(
 ): Promise<ReadOutcome> {
   const outcome = { read: 0, unreadable: [] as string[], warnings: [] as string[] };
   let open = waiting.filter((it) => it.read && it.entry !== undefined);
-  const gone = new Set<string>();
+  const { gone } = options;
+  const before = gone.size;
   for (let attempt = 1; open.length > 0; attempt++) {
     const files = open.map(({ entry, previous }) => ({
       path: entry!.path,
@@ -48,11 +49,10 @@ export async function readChanged(
     open = again;
   }
   await completeDigests(waiting, options.context.signal);
-  for (const path of gone) {
-    options.forget(path);
+  for (const path of [...gone].slice(before)) {
     outcome.warnings.push(`Went while it was read, and is not in the snapshot: ${JSON.stringify(path)}`);
   }
-  return gone.size === 0 ? outcome : await adoptLinks(waiting, gone, options, outcome);
+  return gone.size === 0 ? outcome : await adoptLinks(waiting, options, outcome);
 }
 
 /** A fingerprint needs the digest of every file that is not large; the store may know only those of its chunks. */
@@ -107,14 +107,13 @@ function settle(
 /** Further names of a file whose first name went become files of their own. */
 async function adoptLinks(
   waiting: readonly WaitingEntry[],
-  gone: ReadonlySet<string>,
   options: ReadOptions,
   outcome: ReadOutcome,
 ): Promise<ReadOutcome> {
   const adopted: WaitingEntry[] = [];
   for (const it of waiting) {
     const link = it.entry?.link;
-    if (link === undefined || !gone.has(link)) continue;
+    if (link === undefined || !options.gone.has(link)) continue;
     const { link: _link, ...entry } = it.entry!;
     it.entry = entry;
     adopted.push({ ...it, entry, read: true });

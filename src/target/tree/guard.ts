@@ -1,9 +1,10 @@
 /** No change leads out of what a target covers: every folder on the way is a real one, looked at right before. */
 import { RollbackError } from "#/core/errors.ts";
 import { makeFolders } from "#/core/output_file.ts";
+import { native } from "#/core/native.ts";
 import { mkdir } from "#/core/posix.ts";
 import { lookAt } from "./look.ts";
-import { isWithin, pathProblem } from "./path.ts";
+import { isWithin, parentOf, pathProblem } from "./path.ts";
 
 export class Guard {
   readonly #folders: readonly string[];
@@ -28,6 +29,8 @@ export class Guard {
         },
       );
     }
+    // One call where no folder on the way is a symlink, also above what is covered; else folder by folder.
+    if (path !== root && native()?.files.isPlainFolder(parentOf(path)) === true) return path;
     for (let at = path.indexOf("/", root.length); at > 0; at = path.indexOf("/", at + 1)) {
       const folder = path.slice(0, at);
       if (isWithin(folder, root)) this.#mustBeFolder(folder, path);

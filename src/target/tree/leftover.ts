@@ -3,13 +3,21 @@ import { childOf, hashOf, parentOf } from "./path.ts";
 
 const LEFTOVER = /^\.backout-tmp-[0-9a-f]{16}$/;
 
+/** Random numbers for names to come: nobody can guess them, and one call gives many. */
+const random = new Uint32Array(1024);
+let used = random.length;
+
 /** A new temporary name in a folder. */
 export function temporaryIn(folder: string): string {
-  const random = crypto.getRandomValues(new Uint8Array(8));
-  return childOf(
-    folder,
-    `.backout-tmp-${Array.from(random, (it) => it.toString(16).padStart(2, "0")).join("")}`,
-  );
+  return childOf(folder, `.backout-tmp-${randomHex()}${randomHex()}`);
+}
+
+function randomHex(): string {
+  if (used === random.length) {
+    crypto.getRandomValues(random);
+    used = 0;
+  }
+  return random[used++]!.toString(16).padStart(8, "0");
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What backout keeps of its own, and what a symlink hides, by the names under which a walk comes upon it. */
-import { isSystemFailure } from "#/core/system_error.ts";
+import { followedPath, placeOf, realPath } from "#/core/real_path.ts";
 import { lookAt } from "./look.ts";
-import { childOf, isWithin, nameOf, parentOf } from "./path.ts";
+import { isWithin } from "./path.ts";
 
 /**
  * The places, and those of them that lie below a root under the root's name too: a symlink above the root, or on the way
@@ -11,7 +11,7 @@ export function ownBelow(roots: readonly string[], places: readonly string[]): R
   const own = new Set(places);
   const reals = places.map(realPath);
   for (const root of roots) {
-    const real = root === "/" ? root : childOf(realPath(parentOf(root)), nameOf(root));
+    const real = placeOf(root);
     for (const place of reals) {
       if (isWithin(place, real)) own.add(root === "/" ? place : root + place.slice(real.length));
     }
@@ -25,27 +25,7 @@ export function leadingElsewhere(roots: readonly string[]): readonly string[] {
   if (links.size === 0) return [];
   const held = roots.filter((it) => !links.has(it)).map(realPath);
   return [...links].filter((it) => {
-    const target = followed(it);
+    const target = followedPath(it);
     return target !== undefined && !held.some((root) => isWithin(target, root));
   });
-}
-
-/** The path without symlinks; what is not there yet is named from what is there of the way to it. */
-export function realPath(path: string): string {
-  const rest: string[] = [];
-  for (let at = path;; at = parentOf(at)) {
-    const real = at === "/" ? at : followed(at);
-    if (real !== undefined) return rest.reduceRight(childOf, real);
-    rest.push(nameOf(at));
-  }
-}
-
-/** Undefined: not there, a symlink to nowhere, or on a way that may not be gone. */
-function followed(path: string): string | undefined {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    if (!isSystemFailure(error)) throw error;
-    return undefined;
-  }
 }

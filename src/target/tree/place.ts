@@ -1,6 +1,7 @@
 /** Single changes of a restore. Each leaves a path as it was or as it becomes, never in between. */
 import { native } from "#/core/native.ts";
 import * as posix from "#/core/posix.ts";
+import { mkdir, rename } from "#/core/posix_files.ts";
 import * as changes from "#/core/posix_native.ts";
 import { writeAttributes } from "./attributes.ts";
 import { sameTime } from "./compare.ts";
@@ -25,7 +26,7 @@ export function placeFolder(entry: TreeEntry, placing: Placing): void {
   const now = lookAt(path);
   if (now?.type === "folder") return;
   if (now !== undefined) posix.unlink(path);
-  posix.mkdir(path, 0o700);
+  mkdir(path, 0o700);
   placing.touched(parentOf(path));
 }
 
@@ -35,14 +36,13 @@ export function dress(path: string, entry: TreeEntry, placing: Placing): void {
   if (now === undefined || now.type !== entry.type) throw changedMeanwhile(path);
   if (entry.mtime === UNKNOWN_TIME) return; // a symlink, of which no more is known than where it leads
   const owned = now.uid === entry.uid && now.gid === entry.gid || giveOwner(path, entry, placing.warn);
-  if (entry.type !== "symlink" || entry.attributes !== undefined) {
+  const moved = (entry.type !== "symlink" || entry.attributes !== undefined) &&
     writeAttributes(path, entry.attributes, placing.warn);
-  }
   // A set-id bit for another user than it was for would give away rights.
   const mode = owned ? entry.mode : entry.mode & 0o1777;
   // A new owner clears set-id bits, and an access control list may have moved the others.
   const same = now.mode === mode && now.uid === entry.uid && now.gid === entry.gid &&
-    entry.attributes === undefined;
+    entry.attributes === undefined && !moved;
   if (entry.type !== "symlink" && !same) changes.changeMode(path, mode);
   if (!sameTime(now.mtime, entry.mtime) || entry.type === "folder") changes.setTime(path, entry.mtime);
 }
@@ -111,7 +111,7 @@ function placeBy(path: string, placing: Placing, make: (temporary: string) => bo
 export function moveInto(temporary: string, path: string, placing: Placing): void {
   placing.guard.check(path);
   if (lookAt(path)?.type === "folder") posix.rmdir(path);
-  posix.rename(temporary, path);
+  rename(temporary, path);
   placing.touched(parentOf(path));
 }
 

@@ -1,6 +1,6 @@
 /** What a restore of a tree would do, for people and for a dry run. */
 import type { TargetChange, TargetPlan } from "../target.ts";
-import { captureLimits } from "./capture.ts";
+import { captureLimits } from "./capture_notes.ts";
 import type { Comparison, TreeAction, TreeTask } from "./compare.ts";
 import { isWithin, pathProblem } from "./path.ts";
 import { conflictsOf } from "./restore.ts";
@@ -9,9 +9,10 @@ import { filesToWrite, planSpace } from "./space.ts";
 /** @param skipped saved paths that the configuration does not cover any more */
 export function planOf(task: TreeTask, comparison: Comparison, skipped: readonly string[]): TargetPlan {
   const { actions, notes } = comparison;
+  const changes = changesOf(comparison);
   return {
-    changes: changesOf(comparison),
-    summary: summaryOf(actions, comparison),
+    changes,
+    summary: summaryOf(actions, changes),
     problems: problemsOf(task, comparison),
     uncommitted: [],
     warnings: [
@@ -65,8 +66,7 @@ function detailOf({ kind, saved, now }: TreeAction): string | undefined {
   return type === "file" ? undefined : type;
 }
 
-function summaryOf(actions: readonly TreeAction[], comparison: Comparison): string {
-  const told = changesOf(comparison);
+function summaryOf(actions: readonly TreeAction[], told: readonly TargetChange[]): string {
   if (told.length === 0) return "nothing to do";
   const count = (action: TargetChange["action"], word: string) => {
     const number = told.filter((it) => it.action === action).length;

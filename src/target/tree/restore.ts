@@ -12,20 +12,10 @@ import { Guard } from "./guard.ts";
 import { temporaryIn } from "./leftover.ts";
 import { lookAt } from "./look.ts";
 import { isWithin, parentOf } from "./path.ts";
-import {
-  discard,
-  dress,
-  moveInto,
-  placeFolder,
-  placeLink,
-  placeSpecial,
-  type Placing,
-  remove,
-} from "./place.ts";
-import { filesToWrite, planSpace, portions } from "./space.ts";
-
-/** From this many files on one sync of the filesystem is cheaper than one of each file. */
-const SYNC_EACH = 16;
+import { discard, dress, placeFolder, placeLink, placeSpecial, type Placing, remove } from "./place.ts";
+import { filesToWrite, planSpace } from "./space.ts";
+import { syncWritten } from "./sync_written.ts";
+import { writeFiles } from "./write_files.ts";
 
 export interface RestoreOutcome {
   readonly changed: number;
@@ -63,7 +53,6 @@ class RestoreRun implements Placing {
   readonly #pacer: Pacer;
   readonly #user = Deno.uid();
   #removed = 0;
-  #bytes = 0;
 
   constructor(task: TreeTask, comparison: Comparison, hooks: RestoreHooks) {
     this.#task = task;
@@ -92,14 +81,22 @@ class RestoreRun implements Placing {
       if (kind === "create" && this.#task.roots.includes(path)) this.guard.makeFolders(parentOf(path));
     }
     await this.#each(actions, isFolderToMake, (it) => placeFolder(it.saved!, this));
-    for (const portion of portions(filesToWrite(actions), narrow)) await this.#writeFiles(portion);
+    const { bytes, unsynced } = await writeFiles({
+      task: this.#task,
+      actions,
+      narrow,
+      placing: this,
+      open: (path) => this.#change(path, () => {}),
+      onProgress: (written) => this.#hooks.onProgress(written, written, "bytes"),
+    });
     await this.#each(actions, isSpecial, (it) => placeSpecial(it.saved!, this));
     await this.#each(actions, isLink, (it) => placeLink(it.saved!, this));
     await this.#removeAll(actions.filter((it) => !first(it)));
     await this.#each(actions, isDressing, (it) => dress(this.guard.check(it.path), it.saved!, this));
     await this.#dressFolders();
-    this.#syncFolders();
-    return { changed: this.#count(actions), removed: this.#removed, bytes: this.#bytes };
+    const folders = [...this.#touched].filter((it) => lookAt(it)?.type === "folder");
+    await syncWritten(unsynced, folders, this.#task.signal);
+    return { changed: this.#count(actions), removed: this.#removed, bytes };
   }
 
   #count(actions: readonly TreeAction[]): number {
@@ -149,61 +146,6 @@ class RestoreRun implements Placing {
     }
   }
 
-  async #writeFiles(portion: readonly TreeAction[]): Promise<void> {
-    const files = portion.map((action) => ({ action, temporary: this.temporaryFor(action.path) }));
-    const done = this.#bytes;
-    try {
-      for (const { action } of files) {
-        this.#change(action.path, () => this.guard.check(action.path));
-      }
-      await this.#task.store.writeFiles(
-        files.map(({ action, temporary }) => ({
-          content: action.saved!.content!,
-          path: temporary,
-          ...(action.saved!.sparse === true ? { sparse: true } : {}),
-        })),
-        {
-          signal: this.#task.signal,
-          onProgress: (bytes) => this.#hooks.onProgress(done + bytes, done + bytes, "bytes"),
-        },
-      );
-      for (const { action, temporary } of files) {
-        this.guard.check(action.path);
-        dress(temporary, { ...action.saved!, path: action.path }, this);
-      }
-      await this.#sync(files.map((it) => it.temporary));
-      for (const { action, temporary } of files) {
-        moveInto(temporary, action.path, this);
-        this.#bytes += action.saved!.size ?? 0;
-      }
-    } catch (error) {
-      for (const { temporary } of files) discardQuietly(temporary);
-      throw error;
-    }
-  }
-
-  async #sync(paths: readonly string[]): Promise<void> {
-    if (paths.length > SYNC_EACH && this.#syncFilesystems(paths.map(parentOf))) return;
-    const failure = await posix.syncFiles(paths, this.#task.signal);
-    if (failure === undefined) return;
-    // A mode without the right to read keeps even the owner from opening it.
-    const denied = posix.errorCode(failure.error) === "EACCES" ||
-      failure.error instanceof Deno.errors.PermissionDenied;
-    if (!denied || !this.#syncFilesystems(paths.map(parentOf))) throw failure.error;
-  }
-
-  /** False: not possible here. */
-  #syncFilesystems(folders: readonly string[]): boolean {
-    const seen = new Set<string>();
-    for (const folder of new Set(folders)) {
-      const dev = lookAt(folder)?.dev;
-      if (dev === undefined || seen.has(dev)) continue;
-      seen.add(dev);
-      if (!changes.syncFilesystem(folder)) return false;
-    }
-    return true;
-  }
-
   /** Owner, mode and times of folders come last, and deepest first: what is done in them moves their times. */
   async #dressFolders(): Promise<void> {
     const { actions, folders } = this.#comparison;
@@ -217,12 +159,6 @@ class RestoreRun implements Placing {
       if (this.#pacer.due()) await this.#pacer.rest();
       dress(this.guard.check(path), entry, this);
     }
-  }
-
-  #syncFolders(): void {
-    const folders = [...this.#touched].filter((it) => lookAt(it)?.type === "folder");
-    if (folders.length > SYNC_EACH && this.#syncFilesystems(folders)) return;
-    for (const folder of folders) posix.syncFolder(folder);
   }
 }
 
@@ -260,15 +196,6 @@ function isSpecial({ kind, saved }: TreeAction): boolean {
 
 function isDressing({ kind, saved }: TreeAction): boolean {
   return kind === "attributes" && saved?.type !== "folder";
-}
-
-/** The error that stopped the work counts, not what the tidying up after it met. */
-function discardQuietly(temporary: string): void {
-  try {
-    discard(temporary);
-  } catch {
-    // the next restore removes it
-  }
 }
 
 function explain(error: unknown, actions: readonly TreeAction[], task: TreeTask): unknown {

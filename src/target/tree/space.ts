@@ -6,8 +6,11 @@ import { lookAt } from "./look.ts";
 import { isWithin, parentOf } from "./path.ts";
 
 const BLOCK = 4096;
-/** How much is written before it is renamed into place: more at once reads the store better, and needs more room. */
-const ROOMY = { files: 4096, bytes: 512 << 20 };
+/**
+ * How much is written before it is renamed into place: more at once reads the store better, and needs more room. With
+ * room the next portion is written meanwhile.
+ */
+const ROOMY = { files: 4096, bytes: 256 << 20 };
 const NARROW = { files: 16, bytes: 8 << 20 };
 
 export interface SpacePlan {
@@ -52,7 +55,7 @@ export function planSpace(actions: readonly TreeAction[], roots: readonly string
     const files = filesToWrite(here);
     if (peak(files, false) <= free) continue;
     narrow = true;
-    const removable = here.filter((it) => it.kind === "remove").reduce((sum, it) => sum + freed(it), 0);
+    const removable = sum(here.filter((it) => it.kind === "remove"), freed);
     const needed = peak(files, true);
     if (needed <= free + removable) continue;
     problems.push(
@@ -66,12 +69,19 @@ export function planSpace(actions: readonly TreeAction[], roots: readonly string
 function peak(files: readonly TreeAction[], narrow: boolean): number {
   let taken = 0;
   let most = 0;
+  let before: readonly TreeAction[] = [];
   for (const portion of portions(files, narrow)) {
-    for (const { saved } of portion) taken += saved?.sparse === true ? 0 : room(saved?.size);
+    if (narrow) taken -= sum(before, freed);
+    taken += sum(portion, ({ saved }) => saved?.sparse === true ? 0 : room(saved?.size));
     most = Math.max(most, taken);
-    for (const action of portion) taken -= freed(action);
+    if (!narrow) taken -= sum(before, freed);
+    before = portion;
   }
   return most;
+}
+
+function sum(actions: readonly TreeAction[], bytesOf: (action: TreeAction) => number): number {
+  return actions.reduce((bytes, action) => bytes + bytesOf(action), 0);
 }
 
 function freed({ now }: TreeAction): number {

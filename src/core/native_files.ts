@@ -1,0 +1,177 @@
+/**
+ * Files by their descriptors, through the C library. Deno's own calls look at every folder of a path for their permission
+ * check, one system call each, which costs more than reading or writing a small file does. The permission to call
+ * foreign functions is the permission for these. Calls that change something go through `core/posix_files.ts`.
+ */
+import { ERRNO, type Library } from "#/core/native_symbols.ts";
+
+/** What tells that a file is another, or was written to. Times in whole milliseconds since 1970, as Deno tells them. */
+export interface FileStamp {
+  readonly size: number;
+  readonly mtime: number;
+  readonly ctime: number;
+  readonly ino: number;
+}
+
+/** Reads; every call is one system call. */
+export interface NativeFiles {
+  /** Without following a symlink; undefined when nothing is there, `"other"` for anything but a regular file. */
+  stamp(path: string): FileStamp | "other" | undefined;
+  /** For reading; neither through a symlink as the last part nor waiting for a pipe. Close it. */
+  open(path: string): number;
+  /** Bytes read; 0 at the end. */
+  readAt(fd: number, into: Uint8Array, at: number, path: string): number;
+  close(fd: number): void;
+  /** Whether this is a folder, and no part of the path is a symlink. False also where the system cannot tell. */
+  isPlainFolder(path: string): boolean;
+  readonly change: NativeFileChanges;
+}
+
+/** Calls that change something: for `core/posix_files.ts` only. */
+export interface NativeFileChanges {
+  /** Makes a file that must not exist, and opens it for reading and writing. */
+  create(path: string, mode: number): number;
+  /** Opens for writing a file that is there; not through a symlink as the last part. */
+  openToWrite(path: string): number;
+  /** Writes all of it. */
+  writeAt(fd: number, bytes: Uint8Array, at: number, path: string): void;
+  resize(fd: number, size: number, path: string): void;
+  chown(fd: number, uid: number, gid: number, path: string): void;
+  chmod(fd: number, mode: number, path: string): void;
+  /** @param mtime `seconds.nanoseconds` */
+  setTime(fd: number, mtime: string, path: string): void;
+  rename(from: string, to: string): void;
+  mkdir(path: string, mode: number): void;
+}
+
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+const O_CLOEXEC = 0x80000;
+const isArm = Deno.build.arch === "aarch64";
+/** `O_DIRECTORY | O_NOFOLLOW` */
+export const O_FOLDER = isArm ? 0x4000 | 0x8000 : 0x10000 | 0x20000;
+const O_DIRECTORY = isArm ? 0x4000 : 0x10000;
+const O_NOFOLLOW = isArm ? 0x8000 : 0x20000;
+const O_PATH = 0x200000;
+const O_NONBLOCK = 0x800;
+const [O_WRONLY, O_RDWR, O_CREAT, O_EXCL] = [1, 2, 0x40, 0x80];
+/** `STATX_TYPE | STATX_MTIME | STATX_CTIME | STATX_INO | STATX_SIZE` */
+const STATX_STAMP = 0x1 | 0x40 | 0x80 | 0x100 | 0x200;
+const TYPE_BITS = 0o170000;
+const REGULAR = 0o100000;
+const SYS_OPENAT2 = 437n;
+const RESOLVE_NO_SYMLINKS = 0x04n;
+const EINTR = 4;
+
+const encoder = new TextEncoder();
+// Reused: nothing here waits, and the calls copy.
+const pathBytes = new Uint8Array(16384);
+const otherBytes = new Uint8Array(16384);
+const statBytes = new Uint8Array(256);
+const statView = new DataView(statBytes.buffer);
+/** `struct open_how` */
+const plainFolder = new Uint8Array(
+  new BigUint64Array([BigInt(O_PATH | O_DIRECTORY | O_CLOEXEC), 0n, RESOLVE_NO_SYMLINKS]).buffer,
+);
+
+/** A path as the C library takes it, in a buffer that the next call uses again. */
+export function cPath(text: string, into: Uint8Array = pathBytes): Uint8Array {
+  // By hand while it is ASCII: a call of the encoder costs as much as the system call.
+  let at = 0;
+  if (text.length < into.length) {
+    for (; at < text.length; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit > 127) break;
+      into[at] = unit;
+    }
+    if (at === text.length) {
+      into[at] = 0;
+      return into;
+    }
+  }
+  const { read, written } = encoder.encodeInto(text, into);
+  if (read !== text.length || written >= into.length) throw nativeFailure("look at", text, 36);
+  into[written] = 0;
+  return into;
+}
+
+export function nativeFailure(call: string, path: string, errno: number): Error {
+  const code = ERRNO[errno] ?? `E${errno}`;
+  return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
+}
+
+export function makeNativeFiles({ symbols }: Library): NativeFiles {
+  const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
+  const check = (result: number | bigint, call: string, path: string): number => {
+    if (result < 0) throw nativeFailure(call, path, errno());
+    return Number(result);
+  };
+  /** Calls again what a signal interrupted. */
+  const steady = (call: () => number | bigint, name: string, path: string): number => {
+    for (;;) {
+      const result = call();
+      if (result >= 0) return Number(result);
+      const code = errno();
+      if (code !== EINTR) throw nativeFailure(name, path, code);
+    }
+  };
+  return {
+    stamp: (path) => {
+      if (symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, STATX_STAMP, statBytes) === 0) {
+        return readStamp();
+      }
+      const code = errno();
+      if (code === 2 || code === 20) return undefined;
+      throw nativeFailure("statx", path, code);
+    },
+    open: (path) => check(symbols.open(cPath(path), O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
+    readAt: (fd, into, at, path) =>
+      steady(() => symbols.pread(fd, into, BigInt(into.length), BigInt(at)), "read", path),
+    close: (fd) => void symbols.close(fd),
+    isPlainFolder: (path) => {
+      const fd = Number(symbols.syscall(SYS_OPENAT2, AT_FDCWD, cPath(path), plainFolder, 24n));
+      if (fd < 0) return false;
+      symbols.close(fd);
+      return true;
+    },
+    change: {
+      create: (path, mode) =>
+        check(symbols.open(cPath(path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode), "open", path),
+      openToWrite: (path) =>
+        check(symbols.open(cPath(path), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
+      writeAt: (fd, bytes, at, path) => {
+        for (let done = 0; done < bytes.length;) {
+          const rest = done === 0 ? bytes : bytes.subarray(done);
+          const put = () => symbols.pwrite(fd, rest, BigInt(rest.length), BigInt(at + done));
+          done += steady(put, "write", path);
+        }
+      },
+      resize: (fd, size, path) => void check(symbols.ftruncate(fd, BigInt(size)), "truncate", path),
+      chown: (fd, uid, gid, path) => void check(symbols.fchown(fd, uid, gid), "chown", path),
+      chmod: (fd, mode, path) => void check(symbols.fchmod(fd, mode), "chmod", path),
+      setTime: (fd, mtime, path) => void check(symbols.futimens(fd, timeSpecs(mtime)), "utimes", path),
+      rename: (from, to) => void check(symbols.rename(cPath(from), cPath(to, otherBytes)), "rename", to),
+      mkdir: (path, mode) => void check(symbols.mkdir(cPath(path), mode), "mkdir", path),
+    },
+  };
+}
+
+function readStamp(): FileStamp | "other" {
+  if ((statView.getUint16(28, true) & TYPE_BITS) !== REGULAR) return "other";
+  const wide = (at: number) => statView.getUint32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
+  return { size: wide(40), mtime: millisecondsAt(112), ctime: millisecondsAt(96), ino: wide(32) };
+}
+
+function millisecondsAt(at: number): number {
+  const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
+  return seconds * 1000 + Math.floor(statView.getUint32(at + 8, true) / 1e6);
+}
+
+/** Two `struct timespec`: access time and modification time. */
+export function timeSpecs(time: string): Uint8Array<ArrayBuffer> {
+  const [seconds = "0", rest = ""] = time.split(".");
+  const specs = new BigInt64Array(4);
+  specs[0] = specs[2] = BigInt(seconds);
+  specs[1] = specs[3] = BigInt(rest.padEnd(9, "0").slice(0, 9));
+  return new Uint8Array(specs.buffer);
+}
