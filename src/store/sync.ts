@@ -6,6 +6,7 @@
 import { IntegrityError, messageOf } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import { CopyChunks } from "./copy_chunks.ts";
+import { isEntryId } from "./layout.ts";
 import type { SnapshotManifest } from "./model.ts";
 import type { SnapshotStore } from "./store.ts";
 import { lockForReading } from "./store_lock.ts";
@@ -122,23 +123,50 @@ async function choose(
   to: SnapshotStore,
   only: readonly string[] | undefined,
 ): Promise<Choice> {
-  const { snapshots, damaged } = await from.listSnapshots();
+  const { snapshots, failed } = only === undefined ? await listAll(from) : await readThese(from, only);
   const wanted: SnapshotManifest[] = [];
   const alreadyThere: string[] = [];
   const conflicts: string[] = [];
   for (const manifest of snapshots) {
-    if (only !== undefined && !only.includes(manifest.id)) continue;
     const theirs = await to.readSnapshot(manifest.id);
     if (theirs === undefined) wanted.push(manifest);
     else if (isSame(manifest, theirs)) alreadyThere.push(manifest.id);
     else conflicts.push(manifest.id);
   }
-  const failed = damaged.map((id) => ({ id, reason: "its manifest cannot be read" }));
-  return { wanted, alreadyThere, conflicts, damaged: only === undefined ? failed : [] };
+  return { wanted, alreadyThere, conflicts, damaged: failed };
 }
 
-/** What people say of a snapshot may differ, and ids of chunks do when keys do. */
+interface ReadManifests {
+  /** Oldest first. */
+  readonly snapshots: readonly SnapshotManifest[];
+  readonly failed: Copied["failed"];
+}
+
+async function listAll(store: SnapshotStore): Promise<ReadManifests> {
+  const { snapshots, damaged } = await store.listSnapshots({ kind: "all" });
+  return { snapshots, failed: damaged.map((id) => ({ id, reason: "its manifest cannot be read" })) };
+}
+
+/** Without a look at all the others. What is not there is left out. */
+async function readThese(store: SnapshotStore, ids: readonly string[]): Promise<ReadManifests> {
+  const snapshots: SnapshotManifest[] = [];
+  const failed: { readonly id: string; readonly reason: string }[] = [];
+  for (const id of ids) {
+    try {
+      const manifest = await store.readSnapshot(id);
+      if (manifest !== undefined) snapshots.push(manifest);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      failed.push({ id, reason: messageOf(error) });
+    }
+  }
+  snapshots.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0));
+  return { snapshots, failed };
+}
+
+/** What people say of a snapshot may differ, and ids of chunks do when keys do. Entries are named by what they hold. */
 function isSame(a: SnapshotManifest, b: SnapshotManifest): boolean {
+  if (isEntryId(a.id)) return a.id === b.id;
   return a.operation_id === b.operation_id && a.created_at === b.created_at &&
     a.machine_id === b.machine_id &&
     a.workspace === b.workspace;
