@@ -9,6 +9,7 @@ export const targetTypes = {
   database: () => import("./database.ts"),
   infrastructure: () => import("./infrastructure.ts"),
   command: () => import("./command.ts"),
+  components: () => import("./components.ts"),
 } as const satisfies Record<string, () => Promise<{ readonly driver: TargetDriver }>>;
 
 export type TargetType = keyof typeof targetTypes;

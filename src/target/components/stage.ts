@@ -1,0 +1,94 @@
+/**
+ * A folder of our own beside a checkout's index, and git's lock on that index, held while the checkout is moved. Both say
+ * after a crash that it was ours, from where and to where; the new index comes into its place in one rename.
+ */
+import { join } from "node:path";
+import { removeFolder } from "#/core/output_file.ts";
+import * as posix from "#/core/posix.ts";
+import { isOwnLock, LOCK_MARK } from "../git/git.ts";
+import { type Checkout, COMMIT } from "./checkout.ts";
+
+const FOLDER = "backout-components";
+const NOTE = "move.json";
+
+/** From which commit to which a checkout is moved. */
+export interface Move {
+  readonly from: string | null;
+  readonly to: string;
+  /** The operation's private folder: by it a left-over of another operation is told. */
+  readonly operation: string;
+}
+
+export function stageFolder({ gitDir }: Pick<Checkout, "gitDir">): string {
+  return join(gitDir, FOLDER);
+}
+
+export function stagedIndex(checkout: Pick<Checkout, "gitDir">): string {
+  return join(stageFolder(checkout), "index");
+}
+
+function lockFile({ gitDir }: Pick<Checkout, "gitDir">): string {
+  return join(gitDir, "index.lock");
+}
+
+/** What a move of this operation left behind: it may have been interrupted anywhere. */
+export function readMove(checkout: Pick<Checkout, "gitDir">, operation: string): Move | undefined {
+  const path = join(stageFolder(checkout), NOTE);
+  if (posix.lstat(path)?.isFile !== true) return undefined;
+  try {
+    const move = JSON.parse(Deno.readTextFileSync(path)) as Partial<Move>;
+    const isCommit = (it: unknown) => typeof it === "string" && COMMIT.test(it);
+    if (move.operation !== operation || !isCommit(move.to)) return undefined;
+    return move.from === null || isCommit(move.from) ? move as Move : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined; // cut short: nothing had begun
+    throw error;
+  }
+}
+
+/** Begins a move: the note first, then a copy of the index, the lock last. */
+export function openStage(checkout: Checkout, move: Move): void {
+  clearStage(checkout);
+  const folder = stageFolder(checkout);
+  posix.mkdir(folder, 0o700);
+  const temporary = join(folder, `${NOTE}.new`);
+  posix.writeNewFile(temporary, new TextEncoder().encode(JSON.stringify(move)), 0o600);
+  posix.rename(temporary, join(folder, NOTE));
+  const index = join(checkout.gitDir, "index");
+  if (posix.lstat(index) !== undefined) posix.copyFile(index, stagedIndex(checkout));
+  holdIndex(checkout);
+}
+
+/** Takes git's lock on the index; ours already after a crash. */
+export function holdIndex(checkout: Checkout): void {
+  const path = lockFile(checkout);
+  if (isOwnLock(path)) return;
+  const written = join(stageFolder(checkout), "lock");
+  if (posix.lstat(written) !== undefined) posix.unlink(written);
+  posix.writeNewFile(written, new TextEncoder().encode(LOCK_MARK));
+  try {
+    posix.link(written, path);
+  } finally {
+    posix.unlink(written);
+  }
+}
+
+/** Puts the new index into its place and gives the lock up. The note stays until the whole operation is done. */
+export function placeIndex(checkout: Checkout): void {
+  const staged = stagedIndex(checkout);
+  if (posix.lstat(staged) !== undefined) posix.rename(staged, join(checkout.gitDir, "index"));
+  releaseIndex(checkout);
+}
+
+function releaseIndex(checkout: Pick<Checkout, "gitDir">): void {
+  const path = lockFile(checkout);
+  if (isOwnLock(path)) posix.unlink(path);
+}
+
+/** Removes what a move left, with its lock. */
+export function clearStage(checkout: Pick<Checkout, "gitDir">): void {
+  const folder = stageFolder(checkout);
+  if (posix.lstat(folder) === undefined) return;
+  releaseIndex(checkout);
+  removeFolder(folder);
+}
