@@ -1,0 +1,70 @@
+/** Edits of manifests and lock files: a value is replaced where it stands, every other byte stays as it is. */
+import { Document, isMap, isScalar, parse, type Scalar } from "yaml";
+import type { JsonObject } from "#/core/json.ts";
+import { parseYaml, yamlText } from "./document.ts";
+
+/** Fields to be set, by component. */
+export type ComponentFields = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+interface Replacement {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/**
+ * Sets fields of components that the document has; others are left out.
+ * @param top fields at the top of the document, only where they are there already
+ * @throws {RollbackManifestError} 48: it cannot be read
+ */
+export function setFields(
+  text: string,
+  path: string,
+  fields: ComponentFields,
+  top: Readonly<Record<string, string>> = {},
+): string {
+  const { document } = parseYaml(text, path, "document");
+  const replacements: Replacement[] = [];
+  const missing: { readonly keys: readonly string[]; readonly value: string }[] = [];
+  const set = (keys: readonly string[], value: string): void => {
+    const node = document.getIn(keys, true);
+    if (!isScalar(node) || node.range === undefined || node.range === null || node.anchor !== undefined) {
+      missing.push({ keys, value });
+    } else if (String(node.source ?? node.value) !== value || typeof node.value !== "string") {
+      replacements.push({ start: node.range[0], end: node.range[1], text: written(node, value) });
+    }
+  };
+  for (const [name, values] of Object.entries(fields)) {
+    if (!isMap(document.getIn(["components", name], true))) continue;
+    for (const [key, value] of Object.entries(values)) set(["components", name, key], value);
+  }
+  for (const [key, value] of Object.entries(top)) if (document.has(key)) set([key], value);
+  if (missing.length === 0) return replaced(text, replacements);
+  // Something is to be added, or stands somewhere else: the writer does that, and keeps comments and order.
+  const again = parseYaml(replaced(text, replacements), path, "document").document;
+  for (const { keys, value } of missing) again.setIn(keys, value);
+  return yamlText(again);
+}
+
+function replaced(text: string, replacements: readonly Replacement[]): string {
+  return replacements.toSorted((a, b) => b.start - a.start)
+    .reduce((all, { start, end, text: by }) => all.slice(0, start) + by + all.slice(end), text);
+}
+
+/** In the same quotes as before; without any only where it stays text. */
+function written({ type }: Scalar, value: string): string {
+  if (type === "QUOTE_SINGLE") return `'${value.replaceAll("'", "''")}'`;
+  if (type === "PLAIN" && /^[A-Za-z0-9][A-Za-z0-9._+~/-]*$/.test(value) && parse(value) === value) {
+    return value;
+  }
+  return JSON.stringify(value);
+}
+
+/** A lock file as it is written anew. */
+export function newLockText(
+  head: Readonly<Record<string, string>>,
+  components: Readonly<Record<string, JsonObject>>,
+): string {
+  const document = new Document({ ...head, components });
+  return yamlText(document);
+}
