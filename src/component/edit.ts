@@ -1,6 +1,6 @@
 /** Edits of manifests and lock files: a value is replaced where it stands, every other byte stays as it is. */
 import { Document, isMap, isScalar, parse, type Scalar } from "yaml";
-import type { JsonObject } from "#/core/json.ts";
+import { canonicalJson, isJsonObject, type JsonObject } from "#/core/json.ts";
 import { parseYaml, yamlText } from "./document.ts";
 
 /** Fields to be set, by component. */
@@ -60,11 +60,59 @@ function written({ type }: Scalar, value: string): string {
   return JSON.stringify(value);
 }
 
+/**
+ * A lock file with other components in it: comments, order, and what else it says of those that stay are kept.
+ * @returns the same text where nothing is different
+ */
+export function lockDocument(
+  text: string,
+  path: string,
+  head: Readonly<Record<string, string>>,
+  components: Readonly<Record<string, JsonObject>>,
+  now: string,
+): string {
+  const { document, value } = parseYaml(text, path, "lock file");
+  const before = isJsonObject(value["components"]) ? value["components"] : {};
+  const isAs = (name: string, fields: JsonObject) =>
+    Object.entries(fields).every(([key, it]) =>
+      canonicalJson(it) === canonicalJson(fieldsOf(before[name])[key] ?? null)
+    );
+  const gone = Object.keys(before).filter((name) => !Object.hasOwn(components, name));
+  const changed = Object.entries(components).filter(([name, fields]) => !isAs(name, fields));
+  const heads = Object.entries(head).filter(([key, it]) => value[key] !== it);
+  if (gone.length + changed.length + heads.length === 0) return text;
+  for (const name of gone) document.deleteIn(["components", name]);
+  for (const [name, fields] of changed) {
+    if (!isMap(document.getIn(["components", name], true))) {
+      document.setIn(["components", name], document.createNode(fields));
+      continue;
+    }
+    for (const [key, it] of Object.entries(fields)) {
+      const isScalarValue = it === null || typeof it !== "object";
+      document.setIn(["components", name, key], isScalarValue ? it : document.createNode(it));
+    }
+  }
+  for (const [key, it] of [["generated_at", now] as const, ...heads]) document.set(key, it);
+  quoteTime(document);
+  return yamlText(document);
+}
+
+/** Other readers would take a bare time for something else than text. */
+function quoteTime(document: Document): void {
+  const node = document.get("generated_at", true);
+  if (isScalar(node)) node.type = "QUOTE_DOUBLE";
+}
+
+function fieldsOf(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
 /** A lock file as it is written anew. */
 export function newLockText(
   head: Readonly<Record<string, string>>,
   components: Readonly<Record<string, JsonObject>>,
 ): string {
   const document = new Document({ ...head, components });
+  quoteTime(document);
   return yamlText(document);
 }
