@@ -15,7 +15,7 @@ export const command: Command = {
   arguments: [{ name: "<component>", description: "name of the component" }],
   options: [
     ...inputFlags,
-    { flags: "--force", description: "build although it is cached, and keep that instead" },
+    { flags: "--rebuild", description: "build although it is cached, and keep that instead" },
     ...entryFlags,
   ],
   examples: [
@@ -30,7 +30,7 @@ export const command: Command = {
       work: (options) =>
         buildCached({
           ...options,
-          ...{ component, dryRun, force: flagOption(values, "force") },
+          ...{ component, dryRun, force: flagOption(values, "rebuild") },
           ...inputOptions(values, context),
         }),
       text: textOf,

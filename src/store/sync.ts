@@ -20,6 +20,8 @@ export interface SyncOptions {
   readonly dryRun?: boolean;
   /** Delete the snapshots in the first store that are in the second one: for a fallback. */
   readonly removeCopied?: boolean;
+  /** What is said of a snapshot there, where that is not the same: its labels. Never what it holds. */
+  readonly labels?: (manifest: SnapshotManifest) => SnapshotManifest["labels"];
   readonly signal?: AbortSignal | undefined;
   /** After each snapshot that was copied. */
   readonly onSnapshot?: (id: string, done: number, total: number) => void;
@@ -75,7 +77,7 @@ async function copyAll(
   from: SnapshotStore,
   to: SnapshotStore,
   wanted: readonly SnapshotManifest[],
-  { signal, onSnapshot }: SyncOptions,
+  { signal, labels = (manifest) => manifest.labels, onSnapshot }: SyncOptions,
 ): Promise<Copied> {
   const source = await partsOf(from);
   if (source === undefined || wanted.length === 0) return { copied: [], failed: [], bytes: 0 };
@@ -95,7 +97,8 @@ async function copyAll(
     translation = translation?.with(writer) ?? new Translation({ from, to: writer, idOf });
     try {
       bytes += await chunks.copy(manifest);
-      await writer.commit(chunks.sameIds ? manifest : await translation.manifest(manifest));
+      const there = { ...manifest, labels: labels(manifest) };
+      await writer.commit(chunks.sameIds ? there : await translation.manifest(there));
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
       failed.push({ id: manifest.id, reason: messageOf(error) });

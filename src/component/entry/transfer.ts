@@ -31,7 +31,7 @@ export async function sendEntries(
   if (options.remote === undefined) return undefined;
   const { signal } = options;
   const only = manifests.map(({ id }) => id);
-  const report = await remote((store) => syncStores(local, store, { only, signal }));
+  const report = await remote((store) => syncStores(local, store, { only, signal, labels: labelsElsewhere }));
   if (report === undefined) return undefined;
   const { copied, already_there, failed, bytes } = report;
   const there = new Set([...copied, ...already_there]);
@@ -71,14 +71,18 @@ export async function fetchEntry(
     const manifest = await store.readSnapshot(id);
     if (manifest === undefined) return undefined;
     await assertContents(store, id, await provenTree(store, manifest), signal);
-    const { failed } = await syncStores(store, local, { only: [id], signal });
+    const { failed } = await syncStores(store, local, { only: [id], signal, labels: labelsElsewhere });
     if (failed.length > 0) throw damagedThere(store, failed[0]!.reason);
     const here = await local.readSnapshot(id);
     if (here === undefined) throw new StorageError(`The entry ${id} went from ${store.location} just now`);
-    const labels = { [EntryLabel.pending]: undefined, [EntryLabel.doomed]: undefined };
-    const isOurs = Object.keys(labels).some((name) => here.labels[name] !== undefined);
-    return isOurs ? await relabel(local, here, labels) : here;
+    return here;
   });
+}
+
+/** What is true of an entry in one store only does not go with it. */
+function labelsElsewhere({ labels }: SnapshotManifest): SnapshotManifest["labels"] {
+  const { [EntryLabel.pending]: _pending, [EntryLabel.doomed]: _doomed, ...rest } = labels;
+  return rest;
 }
 
 /** What a chunk's own name does not prove is read and hashed, before anything of the entry is kept here. */

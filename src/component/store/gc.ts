@@ -51,6 +51,8 @@ export interface GcReport {
 }
 
 const DAY_MS = 24 * 3_600_000;
+/** As `snapshot collect`: it protects those who are reading. */
+const PACK_AGE_MS = 3_600_000;
 
 /** With a remote store it is that one which is collected. @throws {StorageError} 52: it cannot be reached */
 export async function collectEntries(options: GcOptions): Promise<GcReport> {
@@ -67,6 +69,8 @@ export async function collectEntries(options: GcOptions): Promise<GcReport> {
 
 async function collectIn(store: SnapshotStore, options: GcOptions, minAgeMs: number): Promise<GcReport> {
   const { dryRun = false, now = () => new Date() } = options;
+  // One moment for the whole run: what is found now is never old enough by the time that the run takes.
+  const at = now();
   const parts = await partsOf(store, options.store.level);
   const empty: GcReport = {
     ...{
@@ -80,19 +84,19 @@ async function collectIn(store: SnapshotStore, options: GcOptions, minAgeMs: num
     },
   };
   if (parts === undefined) return empty;
-  const judged = judge((await listEntries(store)).entries, options.folder, now().getTime(), minAgeMs);
-  if (!dryRun) await noteVerdicts(store, judged, now(), options.signal);
-  const ripe = judged.filter(({ since }) => since !== undefined && now().getTime() - since >= minAgeMs);
+  const judged = judge((await listEntries(store)).entries, options.folder, at.getTime(), minAgeMs);
+  if (!dryRun) await noteVerdicts(store, judged, at, options.signal);
+  const ripe = judged.filter(({ since }) => since !== undefined && at.getTime() - since >= minAgeMs);
   const report: GcReport = {
     ...empty,
     kept: judged.filter(({ since }) => since === undefined).map(rowOf),
     doomed: judged.filter((it) => it.since !== undefined && !ripe.includes(it)).map(rowOf),
     removed: ripe.map(rowOf),
   };
-  const swept = dryRun ? report : await sweep(store, parts, report, options, minAgeMs);
+  const swept = dryRun ? report : await sweep(store, parts, report, { ...options, now: () => at }, minAgeMs);
   const { signal, by, lockTimeoutMs } = options;
   const collected = await collect(parts, {
-    ...{ minAgeMs, dryRun, signal, now: () => now().getTime() },
+    ...{ minAgeMs: Math.min(minAgeMs, PACK_AGE_MS), dryRun, signal, now: () => at.getTime() },
     ...(by === undefined ? {} : { by }),
     ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
   });
