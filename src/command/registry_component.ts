@@ -3,6 +3,7 @@ import type { CommandGroup, RegistryEntry } from "./registry.ts";
 
 export const componentGroups: readonly CommandGroup[] = [
   { name: "lock", summary: "Lock files of components" },
+  { name: "changeset", summary: "Changes that went through several repositories" },
 ];
 
 export const componentEntries: readonly RegistryEntry[] = [
@@ -45,5 +46,20 @@ export const componentEntries: readonly RegistryEntry[] = [
     path: ["lock", "compare"],
     summary: "Show what differs between two lock files",
     load: () => import("./lock_compare.ts"),
+  },
+  {
+    path: ["changeset", "list"],
+    summary: "List changes that went through several repositories",
+    load: () => import("./changeset_list.ts"),
+  },
+  {
+    path: ["changeset", "show"],
+    summary: "Show a changeset with its commits",
+    load: () => import("./changeset_show.ts"),
+  },
+  {
+    path: ["changeset", "rollback"],
+    summary: "Take back a change that went through several repositories",
+    load: () => import("./changeset_rollback.ts"),
   },
 ];

@@ -14,7 +14,7 @@ interface Replacement {
 
 /**
  * Sets fields of components that the document has; others are left out.
- * @param top fields at the top of the document, only where they are there already
+ * @param top fields at the top of the document
  * @throws {RollbackManifestError} 48: it cannot be read
  */
 export function setFields(
@@ -38,12 +38,17 @@ export function setFields(
     if (!isMap(document.getIn(["components", name], true))) continue;
     for (const [key, value] of Object.entries(values)) set(["components", name, key], value);
   }
-  for (const [key, value] of Object.entries(top)) if (document.has(key)) set([key], value);
+  for (const [key, value] of Object.entries(top)) set([key], value);
   if (missing.length === 0) return replaced(text, replacements);
   // Something is to be added, or stands somewhere else: the writer does that, and keeps comments and order.
   const again = parseYaml(replaced(text, replacements), path, "document").document;
   for (const { keys, value } of missing) again.setIn(keys, value);
   return yamlText(again);
+}
+
+/** Sets fields at the top of a document. @throws {RollbackManifestError} 48: it cannot be read */
+export function setTop(text: string, path: string, fields: Readonly<Record<string, string>>): string {
+  return setFields(text, path, {}, fields);
 }
 
 function replaced(text: string, replacements: readonly Replacement[]): string {

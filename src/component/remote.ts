@@ -4,9 +4,9 @@ import { RollbackVersionNotFoundError, StorageError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { shownUrl } from "#/component/repo_url.ts";
 import { ProgramError, runProgram } from "#/target/run_program.ts";
-import { gitEnvironment } from "#/target/components/git_child.ts";
+import { networkEnvironment } from "#/target/components/git_child.ts";
 import type { TargetContext } from "#/target/target.ts";
-import { ALLOWED_PROTOCOLS, gitUrl, needsNetwork } from "./repo_url.ts";
+import { gitUrl, needsNetwork } from "./repo_url.ts";
 
 export type GitContext = Pick<TargetContext, "env" | "signal">;
 
@@ -42,16 +42,6 @@ export function remoteOf(
   return offline && needsNetwork(given) ? undefined : { component, url: given };
 }
 
-const PASSED = [
-  "SSH_AUTH_SOCK",
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "NO_PROXY",
-  "http_proxy",
-  "https_proxy",
-  "no_proxy",
-] as const;
-
 async function remoteGit(
   args: readonly string[],
   context: GitContext,
@@ -62,21 +52,14 @@ async function remoteGit(
     readonly doing: string;
   },
 ): Promise<string> {
-  const passed = PASSED.flatMap((name) => {
-    const value = context.env(name);
-    return value === undefined || value === "" ? [] : [[name, value] as const];
-  });
   const { stdout } = await runProgram({
     program: "git",
     args,
     package: "git",
     context,
     env: {
-      ...gitEnvironment(),
-      GIT_ALLOW_PROTOCOL: ALLOWED_PROTOCOLS,
-      GIT_PROTOCOL_FROM_USER: "0",
+      ...networkEnvironment(context),
       ...objectEnvironment(options.place),
-      ...Object.fromEntries(passed),
     },
     doing: options.doing,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

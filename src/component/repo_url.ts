@@ -4,8 +4,6 @@ import { UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
 
 const SCHEMES: ReadonlySet<string> = new Set(["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"]);
-/** For `GIT_ALLOW_PROTOCOL`. */
-export const ALLOWED_PROTOCOLS = "file:git:http:https:ssh";
 
 /** Why an address is not given to git; undefined when it may be. */
 export function repoProblem(url: string): string | undefined {

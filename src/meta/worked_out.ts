@@ -4,7 +4,7 @@ import type { JsonObject } from "#/core/json.ts";
 import { sha256Hex } from "#/core/sha256.ts";
 import type { Change } from "#/snapshot/change.ts";
 import type { RestoreSnapshotOptions } from "#/snapshot/options.ts";
-import type { RestoreWording } from "#/snapshot/plan_restore.ts";
+import type { RestoreStep, RestoreWording } from "#/snapshot/plan_restore.ts";
 import { restoreWorkedOut } from "#/snapshot/restore.ts";
 import { callTarget, targetCall } from "#/snapshot/target_context.ts";
 import type { SavedTarget } from "#/store/model.ts";
@@ -17,7 +17,8 @@ import {
   fingerprintOf,
   stateJson,
 } from "#/target/components/model.ts";
-import type { TargetSpec } from "#/target/target.ts";
+import type { RemoteBranch, RemoteBranchesConfig } from "#/target/remote_branches.ts";
+import type { TargetDriver, TargetSpec } from "#/target/target.ts";
 import type { EndOptions, MetaOptions } from "./options.ts";
 
 export const TARGET_NAME = "components";
@@ -33,6 +34,8 @@ export interface DocumentChange {
 export interface WorkedOut {
   readonly checkouts: readonly CheckoutState[];
   readonly documents: readonly DocumentChange[];
+  /** Branches that are pushed when everything else is done. */
+  readonly pushes?: readonly RemoteBranch[];
   readonly wording: RestoreWording;
 }
 
@@ -43,7 +46,7 @@ export interface WorkedOut {
 export async function carryOutWorkedOut(
   change: Change,
   options: MetaOptions & EndOptions,
-  { checkouts, documents, wording }: WorkedOut,
+  { checkouts, documents, pushes = [], wording }: WorkedOut,
 ): Promise<void> {
   const root = options.folder;
   const state: ComponentsState = {
@@ -61,7 +64,8 @@ export async function carryOutWorkedOut(
       driver.plan(spec, saved, { ...context, store, options: { paths: [], discardChanges: false } }),
   );
   refuseUncommitted(plan.uncommitted, wording);
-  const step = { saved, bound: { spec, driver: driver as never }, plan };
+  const all: RestoreStep[] = [{ saved, bound: { spec, driver: driver as unknown as TargetDriver }, plan }];
+  if (pushes.length > 0) all.push(await pushStep(change, root, pushes));
   const snapshot = {
     format: 1 as const,
     id: "",
@@ -76,11 +80,39 @@ export async function carryOutWorkedOut(
     pinned: false,
     mark: "" as const,
     labels: {},
-    targets: [saved],
+    targets: all.map((step) => step.saved),
     warnings: [],
   };
-  const steps = plan.changes.length === 0 ? [] : [step];
-  await restoreWorkedOut(change, restoreOptions, { snapshot, all: [step], steps, wording });
+  const steps = all.filter((step) => step.plan.changes.length > 0);
+  await restoreWorkedOut(change, restoreOptions, { snapshot, all, steps, wording });
+}
+
+/** The last one: what others can see is changed when nothing else can fail any more. */
+async function pushStep(change: Change, root: string, pushes: readonly RemoteBranch[]): Promise<RestoreStep> {
+  const { driver, fingerprintOfBranches, stateOfBranches } = await import("#/target/remote_branches.ts");
+  const config: RemoteBranchesConfig = {
+    path: root,
+    branches: pushes.map(({ component, ref }) => ({ component, ref })),
+  };
+  const written = config as unknown as JsonObject;
+  const spec = { name: "remotes", type: "remote_branches", config, written, after: [TARGET_NAME] };
+  const saved: SavedTarget = {
+    ...{ name: spec.name, type: spec.type, undo: "compensating", config: written, method: "remote_branches" },
+    ...{
+      metadata: {},
+      state: stateOfBranches(pushes),
+      roots: [],
+      fingerprint: fingerprintOfBranches(pushes),
+    },
+    ...{ files: 0, bytes: 0, stored_bytes: 0, seconds: 0, warnings: [] },
+  };
+  const store = await change.workspace.store();
+  const plan = await callTarget(
+    targetCall(change, spec, "comparing"),
+    (context) =>
+      driver.plan(spec, saved, { ...context, store, options: { paths: [], discardChanges: false } }),
+  );
+  return { saved, bound: { spec, driver: driver as unknown as TargetDriver }, plan };
 }
 
 function documentState(root: string, { path, text }: DocumentChange): FileState {

@@ -18,6 +18,13 @@ export {
   type HealthOptions,
   type HealthReport,
 } from "#/meta/health.ts";
+export {
+  type Changeset,
+  type ChangesetCommit,
+  listChangesets,
+  readChangeset,
+} from "#/component/changeset.ts";
+export { type ChangesetRollbackOptions, rollbackChangeset } from "#/meta/changeset.ts";
 export { markComponent, type MarkOptions } from "#/meta/mark.ts";
 export {
   type ComponentTargets,

@@ -10,6 +10,7 @@ export const targetTypes = {
   infrastructure: () => import("./infrastructure.ts"),
   command: () => import("./command.ts"),
   components: () => import("./components.ts"),
+  remote_branches: () => import("./remote_branches.ts"),
 } as const satisfies Record<string, () => Promise<{ readonly driver: TargetDriver }>>;
 
 export type TargetType = keyof typeof targetTypes;

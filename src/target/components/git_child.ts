@@ -34,6 +34,27 @@ export function gitEnvironment(index?: string): Record<string, string> {
   };
 }
 
+/** Those that git may use where it talks to others; `ext::` and other helpers run programs. */
+const PROTOCOLS = "file:git:http:https:ssh";
+const PASSED = [
+  "SSH_AUTH_SOCK",
+  ..."HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split(" "),
+];
+
+/** For git commands that talk to another repository. */
+export function networkEnvironment({ env }: Pick<TargetContext, "env">): Record<string, string> {
+  const passed = PASSED.flatMap((name) => {
+    const value = env(name);
+    return value === undefined || value === "" ? [] : [[name, value] as const];
+  });
+  return {
+    ...gitEnvironment(),
+    GIT_ALLOW_PROTOCOL: PROTOCOLS,
+    GIT_PROTOCOL_FROM_USER: "0",
+    ...Object.fromEntries(passed),
+  };
+}
+
 export interface ChildRequest {
   /** POSIX shell; its words are in `$1`, `$2`, …: nothing from outside is ever a part of it. */
   readonly script: string;
