@@ -10,8 +10,8 @@ import { makeFolders, writeOutputFile } from "#/core/output_file.ts";
 import * as posix from "#/core/posix.ts";
 import { sha256Hex } from "#/core/sha256.ts";
 import type { SavedTarget } from "#/store/model.ts";
-import { openCheckout } from "./components/checkout.ts";
-import { networkEnvironment } from "./components/git_child.ts";
+import { type Checkout, openCheckout } from "./components/checkout.ts";
+import { gitChild, networkEnvironment } from "./components/git_child.ts";
 import { shortCommit } from "./components/model.ts";
 import { ProgramError, runProgram } from "./run_program.ts";
 import type {
@@ -141,10 +141,13 @@ function differences(from: readonly RemoteBranch[], to: readonly RemoteBranch[])
 async function restore({ config }: Target, saved: SavedTarget, context: PlanContext): Promise<Restored> {
   let changed = 0;
   for (const one of branchesOf(saved)) {
-    const now = await remoteCommit(config.path, one, context);
-    if (now === one.commit) continue;
     const note = noteFile(one, context.scratch);
     const pushed = readNote(note);
+    if (one.expect === undefined) {
+      await locked(config.path, one.component, [], `wait for a push of ${one.component}`, context);
+    }
+    const now = await remoteCommit(config.path, one, context);
+    if (now === one.commit) continue;
     const expect = one.expect !== undefined ? one.expect : pushed ?? now;
     if (now !== expect) {
       throw new StorageError(
@@ -202,17 +205,45 @@ async function push(
   context: TargetContext,
 ): Promise<void> {
   const lease = `--force-with-lease=${ref}:${expect ?? ""}`;
-  const args = [
-    "push",
-    "--quiet",
-    "--no-verify",
-    "--no-follow-tags",
-    lease,
-    "--",
-    "origin",
-    `${commit ?? ""}:${ref}`,
-  ];
-  await git(root, component, args, `push ${ref} of ${component}`, context);
+  await locked(root, component, [lease, `${commit ?? ""}:${ref}`], `push ${ref} of ${component}`, context);
+}
+
+/** A push that a killed backout left running ends first; without words nothing is pushed. */
+async function locked(
+  root: string,
+  component: string,
+  words: readonly string[],
+  doing: string,
+  context: TargetContext,
+): Promise<void> {
+  const checkout = checkoutOf(root, component);
+  try {
+    await gitChild({
+      script: '[ -z "$1" ] || git push --quiet --no-verify --no-follow-tags "$1" -- origin "$2"',
+      words,
+      cwd: checkout.folder,
+      gitDir: checkout.gitDir,
+      env: networkEnvironment(context),
+      doing,
+      context,
+    });
+  } catch (error) {
+    throw asStorageError(error);
+  }
+}
+
+function checkoutOf(root: string, component: string): Checkout {
+  const checkout = openCheckout(root, component);
+  if (checkout !== undefined) return checkout;
+  throw new RollbackError(`${component} is not checked out`);
+}
+
+function asStorageError(error: unknown): unknown {
+  if (!(error instanceof ProgramError) || error.end !== "failed") return error;
+  return new StorageError(error.message, {
+    hint: "Look at the remote and at what it accepts.",
+    cause: error,
+  });
 }
 
 async function git(
@@ -222,8 +253,7 @@ async function git(
   doing: string,
   context: TargetContext,
 ): Promise<string> {
-  const checkout = openCheckout(root, component);
-  if (checkout === undefined) throw new RollbackError(`${component} is not checked out`);
+  const checkout = checkoutOf(root, component);
   try {
     const { stdout } = await runProgram({
       program: "git",
@@ -236,10 +266,6 @@ async function git(
     });
     return new TextDecoder().decode(stdout);
   } catch (error) {
-    if (!(error instanceof ProgramError) || error.end !== "failed") throw error;
-    throw new StorageError(error.message, {
-      hint: "Look at the remote and at what it accepts.",
-      cause: error,
-    });
+    throw asStorageError(error);
   }
 }

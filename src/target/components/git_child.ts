@@ -65,6 +65,8 @@ export interface ChildRequest {
   readonly gitDir: string;
   readonly index?: string;
   readonly stdin?: string;
+  /** @default without a network */
+  readonly env?: Readonly<Record<string, string>>;
   readonly doing: string;
   readonly context: Pick<TargetContext, "env" | "signal">;
 }
@@ -76,13 +78,13 @@ export interface ChildRequest {
  * @throws {ProgramError}
  */
 export async function gitChild(request: ChildRequest): Promise<string> {
-  const { script, words, cwd, gitDir, index, stdin, doing, context } = request;
+  const { script, words, cwd, gitDir, index, stdin, doing, context, env } = request;
   const shell = ["sh", "-c", script, "sh", ...words];
   const common = {
     cwd,
     context,
     doing,
-    env: gitEnvironment(index),
+    env: env ?? gitEnvironment(index),
     ...(stdin === undefined ? {} : { stdin: new TextEncoder().encode(stdin) }),
   };
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

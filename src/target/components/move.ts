@@ -12,7 +12,7 @@ import { isKept } from "./keep.ts";
 import { type CheckoutState, shortCommit } from "./model.ts";
 import { holdIndex, openStage, placeIndex, readMove, stagedIndex } from "./stage.ts";
 
-export interface MoveContext extends Pick<TargetContext, "env" | "signal" | "scratch" | "folder" | "warn"> {
+export interface MoveContext extends Pick<TargetContext, "env" | "signal" | "folder" | "warn"> {
   /** The folder with `components/`. */
   readonly root: string;
 }
@@ -51,7 +51,7 @@ export async function moveCheckout(wanted: CheckoutState, context: MoveContext):
     putClone(wanted, root);
     checkout = openCheckout(root, name)!;
   }
-  const move = readMove(checkout, context.scratch);
+  const move = readMove(checkout);
   if (move !== undefined) {
     await moveOn(checkout, wanted, move.from, move.to, context);
     return true;
@@ -60,7 +60,7 @@ export async function moveCheckout(wanted: CheckoutState, context: MoveContext):
   if (problem !== undefined) throw new RollbackError(`${name}: ${problem.message}`, { hint: problem.hint });
   const now = await lookAt(root, name, Object.keys(wanted.refs), context);
   if (isSame(now, wanted)) return false;
-  openStage(checkout, { from: now.commit, to: wanted.commit, operation: context.scratch });
+  openStage(checkout, { from: now.commit, to: wanted.commit });
   const stays = now.commit === wanted.commit && wanted.branch !== null && !isFresh(checkout);
   await run({ checkout, wanted, now, context, script: MOVE, commit: stays ? "" : wanted.commit });
   placeIndex(checkout);

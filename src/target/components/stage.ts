@@ -15,8 +15,6 @@ const NOTE = "move.json";
 export interface Move {
   readonly from: string | null;
   readonly to: string;
-  /** The operation's private folder: by it a left-over of another operation is told. */
-  readonly operation: string;
 }
 
 export function stageFolder({ gitDir }: Pick<Checkout, "gitDir">): string {
@@ -31,14 +29,14 @@ function lockFile({ gitDir }: Pick<Checkout, "gitDir">): string {
   return join(gitDir, "index.lock");
 }
 
-/** What a move of this operation left behind: it may have been interrupted anywhere. */
-export function readMove(checkout: Pick<Checkout, "gitDir">, operation: string): Move | undefined {
+/** What a move left behind that did not come to its end: it may have been interrupted anywhere. */
+export function readMove(checkout: Pick<Checkout, "gitDir">): Move | undefined {
   const path = join(stageFolder(checkout), NOTE);
   if (posix.lstat(path)?.isFile !== true) return undefined;
   try {
     const move = JSON.parse(Deno.readTextFileSync(path)) as Partial<Move>;
     const isCommit = (it: unknown) => typeof it === "string" && COMMIT.test(it);
-    if (move.operation !== operation || !isCommit(move.to)) return undefined;
+    if (!isCommit(move.to)) return undefined;
     return move.from === null || isCommit(move.from) ? move as Move : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined; // cut short: nothing had begun
