@@ -12,6 +12,7 @@ export {
 } from "#/component/store/list.ts";
 export { collectEntries, type GcOptions, type GcReport } from "#/component/store/gc.ts";
 export { pinEntry, syncEntries, type SyncEntriesOptions } from "#/component/store/manage.ts";
+export { lookAtEntry, stageForRollback } from "#/component/store/stage_for_rollback.ts";
 export { importMetaStore, type ImportStoreOptions } from "#/component/store/import.ts";
 export { type ExportedView, exportEntry, type ExportOptions } from "#/component/store/export.ts";
 export type { ImportView } from "#/component/store/meta_store.ts";

@@ -46,7 +46,7 @@ export async function putEntry(
   }
   try {
     await stageEntry(store, manifest, paths.staged, options);
-    swapIn({ ...paths, replaces: info !== undefined });
+    swapIn({ ...paths, replaces: info !== undefined, durable: options.durable ?? true });
   } finally {
     removeStaged(paths.staged);
   }

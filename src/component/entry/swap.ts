@@ -17,17 +17,19 @@ export interface SwapPaths {
   readonly replaces: boolean;
   /** Names directly in the old folder that go over into the new one and back, `.git` for example. @default none */
   readonly keep?: readonly string[];
+  /** Whether the names are durable when it returns. @default true */
+  readonly durable?: boolean;
 }
 
 /** Makes `staged` the target; what was there is at `old` then (nothing, where nothing was there). */
-export function swapIn({ target, staged, old, keep = [] }: SwapPaths): void {
+export function swapIn({ target, staged, old, keep = [], durable = true }: SwapPaths): void {
   attempt("replace", target, () => {
     if (isThere(staged)) {
       if (isThere(target) && !isThere(old)) posix.rename(target, old);
       posix.rename(staged, target);
     }
     for (const name of keep) moveIfThere(join(old, name), join(target, name));
-    posix.syncFolder(dirname(target));
+    if (durable) posix.syncFolder(dirname(target));
   });
 }
 
