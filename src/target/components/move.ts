@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { RollbackError } from "#/core/errors.ts";
 import { makeFolders } from "#/core/output_file.ts";
 import * as posix from "#/core/posix.ts";
-import { unrest } from "../git/git.ts";
+import { Git, nulLines, unrest } from "../git/git.ts";
 import type { TargetContext } from "../target.ts";
 import { type Checkout, checkoutFolder, COMMIT, lookAt, openCheckout, readRef } from "./checkout.ts";
 import { gitChild } from "./git_child.ts";
-import { keepForeignEdits } from "./foreign_edits.ts";
+import { keepForeignEdits, readTree } from "./foreign_edits.ts";
 import { isKept } from "./keep.ts";
 import { type CheckoutState, shortCommit } from "./model.ts";
 import { holdIndex, openStage, placeIndex, readMove, stagedIndex } from "./stage.ts";
@@ -24,10 +24,9 @@ const MOVE = `set -e
 [ -z "$3" ] || git symbolic-ref -m "backout: restore" HEAD "$3"
 git status --porcelain --untracked-files=no --ignore-submodules=all`;
 
-/** After an interruption: what is there is a part of \`$4\` (the commit it was going to), over which \`$1\` is put. */
+/** After an interruption: the index is that of the commit it was going to, a part of which is there; `$1` is put over it. */
 const FORCE = `set -e
-rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock" "$5/HEAD.lock"
-git read-tree "$4"
+rm -f "$4/HEAD.lock"
 git checkout -q -f --detach "$1"
 [ -z "$2" ] || git update-ref -m "backout: restore" --no-deref --stdin
 [ -z "$3" ] || git symbolic-ref -m "backout: restore" HEAD "$3"
@@ -95,7 +94,14 @@ async function moveOn(
     context,
   });
   holdIndex(checkout);
-  await keepForeignEdits(checkout, [from, to].filter((it) => it !== null), context);
+  const ends = [from, to].filter((it) => it !== null);
+  const staying = await keepForeignEdits(checkout, ends, wanted.commit!, context);
+  const git = new Git(checkout.folder, context);
+  const index = stagedIndex(checkout);
+  await readTree(git, to, index);
+  if (staying.length > 0) {
+    await git.run(["update-index", "--force-remove", "-z", "--stdin"], { index, stdin: nulLines(staying) });
+  }
   const now = await lookAt(context.root, checkout.name, Object.keys(wanted.refs), context);
   await run({ checkout, wanted, now, context, script: FORCE, commit: wanted.commit!, interrupted: to });
   placeIndex(checkout);
@@ -114,11 +120,11 @@ interface Run {
 }
 
 async function run(task: Run): Promise<void> {
-  const { checkout, wanted, context, script, commit, interrupted = "" } = task;
+  const { checkout, wanted, context, script, commit } = task;
   const updates = await refUpdates(task);
   const left = await gitChild({
     script,
-    words: [commit, updates === "" ? "" : "refs", wanted.branch ?? "", interrupted, checkout.gitDir],
+    words: [commit, updates === "" ? "" : "refs", wanted.branch ?? "", checkout.gitDir],
     cwd: checkout.folder,
     gitDir: checkout.gitDir,
     index: stagedIndex(checkout),
