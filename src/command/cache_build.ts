@@ -27,6 +27,7 @@ export const command: Command = {
     const { options: values, positionals: [component = ""] } = args;
     const { dryRun } = context.globals;
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) =>
         buildCached({
           ...options,

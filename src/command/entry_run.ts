@@ -60,14 +60,21 @@ export interface EntryWork<View> {
   readonly text: (view: View) => string;
   /** @default 0 */
   readonly exitCode?: (view: View) => ExitCode;
+  /** Whether it knows what `--dry-run` is, or changes nothing. @default false: `--dry-run` is refused */
+  readonly hasDryRun?: boolean;
 }
 
 /** Runs a command on entries. Warnings go to standard error, and into the document. @throws {RollbackError} */
 export async function runEntries<View extends object>(
   args: ParsedArguments,
   context: CommandContext,
-  { work, text, exitCode }: EntryWork<View>,
+  { work, text, exitCode, hasDryRun = false }: EntryWork<View>,
 ): Promise<ExitCode> {
+  if (context.globals.dryRun && !hasDryRun) {
+    throw new UsageError("This command has no dry run", {
+      hint: "Leave out --dry-run; `backout store list` and `backout cache list` show what there is.",
+    });
+  }
   const warnings: string[] = [];
   const { view } = await watched(args, context, warnings, work);
   printView({ ...view, warnings }, () => text(view), context);

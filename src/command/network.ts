@@ -27,7 +27,7 @@ const PROGRAM_VERBS: ReadonlySet<string> = new Set(["component", "changeset", "c
 /** Kinds of targets and checks that need no network of this process; a program that they start has its own. */
 const LOCAL_KINDS: ReadonlySet<string> = new Set([
   ...["git_commit", "configuration", "file_system", "database", "infrastructure", "components"],
-  "command",
+  ...["remote_branches", "command"],
   ...["file_exists", "file_checksum", "service_status", "sql", "process", "port", "disk_space"],
 ]);
 /** Their configuration comes with the request, after the decision. */

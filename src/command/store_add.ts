@@ -41,10 +41,12 @@ export const command: Command = {
     const { addToStore } = await import("#/mod/entries.ts");
     const { options: values, positionals: [component = ""] } = args;
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) =>
         addToStore({
           ...options,
           component,
+          dryRun: context.globals.dryRun,
           ...sourceOptions(values, context),
           ...defined({
             version: textOption(values, "componentVersion"),
@@ -54,7 +56,7 @@ export const command: Command = {
           }),
         }),
       text: ({ entry, is_new, remote }) => {
-        const state = is_new ? "Kept" : "The store had it already:";
+        const state = is_new ? context.globals.dryRun ? "Would keep" : "Kept" : "The store has it already:";
         context.printer.line(
           `${state} ${visible(entry.component)} (${sizeWords(entry)})${remoteWords(remote)}`,
         );

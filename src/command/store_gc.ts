@@ -29,6 +29,7 @@ export const command: Command = {
     const minAgeMs = age === undefined ? undefined : age === "0" ? 0 : parseDuration(age, "--min-age");
     const { dryRun, lockTimeoutMs } = context.globals;
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) => collectEntries({ ...options, dryRun, lockTimeoutMs, ...defined({ minAgeMs }) }),
       text: (view) => textOf(view, context),
     });

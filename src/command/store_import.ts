@@ -29,6 +29,7 @@ export const command: Command = {
     const { dryRun } = context.globals;
     const component = textOption(values, "component");
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) =>
         importMetaStore({
           ...options,

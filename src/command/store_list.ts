@@ -19,6 +19,7 @@ export const command: Command = {
     const { listAllEntries } = await import("#/mod/entries.ts");
     const [component] = args.positionals;
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) =>
         listAllEntries({ ...options, kind: "store", filter: component === undefined ? {} : { component } }),
       text: (view) => entryTable(view, context, "HASH"),

@@ -39,6 +39,7 @@ export const command: Command = {
       until: timeOption(values, "until"),
     });
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) => listAllEntries({ ...options, kind: "store", filter }),
       text: (view) => entryTable(view, context, "HASH"),
     });

@@ -14,9 +14,11 @@ export const command: Command = {
   examples: [{ command: "backout store sync --remote s3://bucket/store", note: "when it is back" }],
   run: async (args, context) => {
     const { syncEntries } = await import("#/mod/entries.ts");
+    const { dryRun } = context.globals;
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: async (options) => {
-        const sent = await syncEntries({ ...options, all: flagOption(args.options, "all") });
+        const sent = await syncEntries({ ...options, dryRun, all: flagOption(args.options, "all") });
         return {
           ...sent ?? { sent: [], already_there: [], failed: [], bytes: 0 },
           reached: sent !== undefined,
@@ -36,12 +38,15 @@ interface View {
   readonly reached: boolean;
 }
 
-function textOf({ sent, already_there, failed, bytes, reached }: View, { printer }: CommandContext): string {
+function textOf(
+  { sent, already_there, failed, bytes, reached }: View,
+  { printer, globals }: CommandContext,
+): string {
   if (!reached) return "Nothing was sent.\n";
   return [
-    `Sent ${count(sent.length, "entry", "entries")} (${formatBytes(bytes)}); ${already_there.length} ${
-      already_there.length === 1 ? "was" : "were"
-    } there already.\n`,
+    `${globals.dryRun ? "Would send" : "Sent"} ${count(sent.length, "entry", "entries")} (${
+      formatBytes(bytes)
+    }); ${already_there.length} ${already_there.length === 1 ? "was" : "were"} there already.\n`,
     ...failed.map(({ id, reason }) => printer.style.red(`Not sent: ${visible(id)}: ${visible(reason)}\n`)),
   ].join("");
 }

@@ -12,6 +12,7 @@ export const command: Command = {
   run: async (args, context) => {
     const { entryStats } = await import("#/mod/entries.ts");
     return await runEntries(args, context, {
+      hasDryRun: true,
       work: (options) => entryStats({ ...options, kind: "store" }),
       text: (view) => statsText(view, context),
     });

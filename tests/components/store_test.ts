@@ -177,3 +177,46 @@ Deno.test("queries find entries by what is known of them", () =>
     assert.equal((await run(["store", "get", "0000", "--target", "x"])).code, 40);
     assert.equal((await run(["store", "get", "XYZ", "--target", "x"])).code, 2);
   }));
+
+Deno.test("a dry run keeps nothing and says the hash; where there is none it is refused", () =>
+  withWorkspace("", async ({ folder, json, run }) => {
+    makeTree(`${folder}/one`, { "a": "1" });
+    const dry = await json("store", "add", "api", "--source", "one", "--dry-run");
+    assert.deepEqual([dry.is_new, namesIn(folder)], [true, ["one"]]);
+    const { entry } = await json("store", "add", "api", "--source", "one");
+    assert.equal(entry.hash, dry.entry.hash);
+    assert.equal((await json("store", "add", "api", "--source", "one", "--dry-run")).is_new, false);
+    for (const command of [["store", "get", entry.hash, "--target", "x"], ["store", "pin", entry.hash]]) {
+      assert.equal((await run([...command, "--dry-run"])).code, 2, command.join(" "));
+    }
+    const waiting = await json("store", "sync", "--remote", "shared", "--all", "--dry-run");
+    assert.deepEqual([waiting.sent.length, namesIn(folder)], [1, [".backout", "one"]]);
+    assert.equal((await json("store", "pin", entry.hash)).pinned, true);
+    assert.equal((await json("store", "unpin", entry.hash.slice(0, 9))).pinned, false);
+  }));
+
+Deno.test("a folder is a remote store too, and what others wrote into its manifests is not believed", () =>
+  withWorkspace("", async ({ folder, json, run }) => {
+    makeTree(`${folder}/one`, { "a": "1" });
+    const { entry: { hash } } = await json("store", "add", "api", "--source", "one", "--remote", "shared");
+    const path = `${folder}/shared/snapshots/store~${hash}.json`;
+    const { checksum: _checksum, ...good } = JSON.parse(Deno.readTextFileSync(path));
+    const [target] = good.targets;
+    const forged: readonly object[] = [
+      { ...good, labels: null },
+      { ...good, targets: "none" },
+      { ...good, created_at: "yesterday" },
+      { ...good, targets: [{ ...target, name: "../../etc" }] },
+      { ...good, targets: [{ ...target, state: { tree: { size: -1 } } }] },
+      { ...good, targets: [{ ...target, fingerprint: "f".repeat(64) }] },
+    ];
+    for (const manifest of forged) {
+      const checksum = `sha256:${sha256Hex(JSON.stringify(manifest))}`;
+      Deno.writeTextFileSync(path, JSON.stringify({ ...manifest, checksum }));
+      const words = ["--remote", "shared", "--store", "other"];
+      const { code, stderr } = await run(["store", "get", hash, "--target", "got", ...words]);
+      assert.equal(code, 54, `${JSON.stringify(manifest)}: ${stderr}`);
+      assert.equal((await run(["store", "list", ...words])).code, 0, JSON.stringify(manifest));
+      assert.ok(!namesIn(folder).includes("got"));
+    }
+  }));

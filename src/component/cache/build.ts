@@ -1,7 +1,9 @@
 /** `cache build`: runs the build of a component only where no store has what it makes from the same inputs. */
 import { join } from "node:path";
+import { FileChangedError } from "#/core/digest.ts";
 import { IntegrityError, messageOf, RollbackError } from "#/core/errors.ts";
 import type { SnapshotManifest } from "#/store/model.ts";
+import type { SnapshotStore } from "#/store/store.ts";
 import { addEntry } from "../entry/add_entry.ts";
 import { entryId, type EntryView, viewOf } from "../entry/entry.ts";
 import { entryHash } from "../entry/entry_tree.ts";
@@ -39,6 +41,7 @@ export async function buildCached(options: BuildOptions): Promise<BuiltView> {
   const began = performance.now();
   const inputs = await readInputs(options);
   return await withStores(options, async (stores) => {
+    if (options.dryRun === true) return await dryView(stores, inputs, options);
     const found = options.force === true ? undefined : await lookUp(stores, options, inputs.key);
     const view = { component: inputs.component, key: inputs.key, seconds: 0, log: null, remote: null };
     if (found !== undefined) {
@@ -46,7 +49,6 @@ export async function buildCached(options: BuildOptions): Promise<BuiltView> {
       await sendPending(stores, options);
       return { ...view, state: "hit", from: found.from, entry: viewOf(found.manifest), remote };
     }
-    if (options.dryRun === true) return { ...view, state: "would build", from: null, entry: null };
     const log = await runBuild(inputs, options);
     const manifest = await keepOutputs(stores, inputs, options);
     const remote = await share(stores, options, manifest, true);
@@ -55,6 +57,20 @@ export async function buildCached(options: BuildOptions): Promise<BuiltView> {
     const seconds = Math.round(performance.now() - began) / 1000;
     return { ...view, state: log === null ? "kept" : "built", from: null, entry, seconds, log, remote };
   });
+}
+
+/** Looks, and brings nothing here. */
+async function dryView(stores: EntryStores, inputs: BuildInputs, options: BuildOptions): Promise<BuiltView> {
+  const { component, key } = inputs;
+  const view = { component, key, seconds: 0, log: null, remote: null };
+  const look = (store: SnapshotStore) => store.readSnapshot(entryId("cache", key));
+  if (options.force !== true) {
+    const here = await orDamaged(options, () => look(stores.local));
+    const there = here ?? await orDamaged(options, () => stores.remote(look));
+    const from = here === undefined ? "remote" : "local";
+    if (there !== undefined) return { ...view, state: "hit", from, entry: viewOf(there) };
+  }
+  return { ...view, state: "would build", from: null, entry: null };
 }
 
 export interface CacheHit {
@@ -172,6 +188,10 @@ async function keepOutputs(
     ...{ kind: "cache", key, component, version, workspace: options.folder, signal, pendingFor: remote },
     ...{ now: options.now?.() ?? new Date(), by: actor(options) },
   });
+  if (command === undefined && viewOf(manifest).hash !== entryHash(inputs.tree)) {
+    await local.deleteSnapshot(manifest.id);
+    throw new FileChangedError(source);
+  }
   return manifest;
 }
 

@@ -124,12 +124,15 @@ async function variableLines(names: readonly string[]): Promise<readonly string[
 }
 
 async function environment(): Promise<ReadonlyMap<string, string>> {
-  const { stdout } = await new Deno.Command("/bin/sh", {
+  const { success, stdout } = await new Deno.Command("/bin/sh", {
     args: ["-c", "exec env -0"],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
   }).output();
+  if (!success) {
+    throw new UsageError("Cannot read the environment for the key of a build: `env -0` fails here");
+  }
   const pairs = new TextDecoder().decode(stdout).split("\0").filter((it) => it.includes("="));
   return new Map(pairs.map((it) => [it.slice(0, it.indexOf("=")), it.slice(it.indexOf("=") + 1)]));
 }

@@ -4,6 +4,8 @@
  */
 import { IntegrityError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
 import { quoteShort } from "#/core/safe_path.ts";
+import { isJsonObject } from "#/core/json.ts";
+import { componentNameProblem } from "../model.ts";
 import type { ContentRef, SnapshotManifest } from "#/store/model.ts";
 import type { SnapshotStore, StoreReader } from "#/store/store.ts";
 import { isContentRef } from "#/store/tree_refs.ts";
@@ -107,13 +109,23 @@ function hostName(): string {
   }
 }
 
+/** Whether a manifest says what that of an entry must; one from a store that others write to may say anything. */
+function isEntry(manifest: SnapshotManifest): boolean {
+  const { labels, targets, description, created_at, by, host, pinned } = manifest;
+  const target = Array.isArray(targets) ? targets[0] : undefined;
+  return parseEntryId(manifest.id) !== undefined && isJsonObject(target) && isJsonObject(labels) &&
+    [description, by, host, ...Object.values(labels)].every((it) => typeof it === "string") &&
+    typeof pinned === "boolean" && typeof created_at === "string" && !Number.isNaN(Date.parse(created_at)) &&
+    typeof target.name === "string" && componentNameProblem(target.name) === undefined &&
+    HASH.test(String(target.fingerprint)) && isJsonObject(target.state) &&
+    [target.files, target.bytes, target.stored_bytes].every((it) => Number.isSafeInteger(it));
+}
+
 /** @throws {IntegrityError} the manifest is not that of an entry */
 export function viewOf(manifest: SnapshotManifest): EntryView {
-  const named = parseEntryId(manifest.id);
-  const [target] = manifest.targets;
-  if (named === undefined || target === undefined || !HASH.test(target.fingerprint)) {
-    throw noEntry(manifest.id);
-  }
+  if (!isEntry(manifest)) throw noEntry(manifest.id);
+  const named = parseEntryId(manifest.id)!;
+  const target = manifest.targets[0]!;
   const { labels, description, created_at, by, host, pinned } = manifest;
   const own = Object.entries(labels).filter(([name]) => !name.startsWith(OWN));
   return {
@@ -145,7 +157,7 @@ function linesOf(text = ""): readonly string[] {
 
 /** Where the tree of an entry is. @throws {IntegrityError} */
 export function treeOf(manifest: SnapshotManifest): ContentRef {
-  const tree = manifest.targets[0]?.state.tree;
+  const tree = isEntry(manifest) ? manifest.targets[0]!.state.tree : undefined;
   if (!isContentRef(tree)) throw noEntry(manifest.id);
   return tree;
 }
@@ -162,7 +174,8 @@ export async function listEntries(
   store: StoreReader,
 ): Promise<{ readonly entries: readonly SnapshotManifest[]; readonly damaged: readonly string[] }> {
   const { snapshots, damaged } = await store.listSnapshots({ kind: "entries" });
-  return { entries: snapshots.toReversed(), damaged };
+  const odd = snapshots.filter((it) => !isEntry(it)).map(({ id }) => `snapshots/${id}.json`);
+  return { entries: snapshots.filter(isEntry).toReversed(), damaged: [...damaged, ...odd] };
 }
 
 /** @throws {UsageError} the text cannot be a hash or the beginning of one */

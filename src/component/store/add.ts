@@ -1,10 +1,11 @@
 /** `store add`: files of a component become an entry, here and in the remote store. */
 import { resolve } from "node:path";
 import picomatch from "picomatch";
-import { addEntry } from "../entry/add_entry.ts";
-import { type EntryView, viewOf } from "../entry/entry.ts";
-import { scanSource } from "../entry/scan_source.ts";
-import { actor, type EntryOptions, withStores } from "../entry/stores.ts";
+import { addEntry, treeOfSource } from "../entry/add_entry.ts";
+import { entryId, type EntryView, manifestOf, viewOf } from "../entry/entry.ts";
+import { entryHash, sizesOf } from "../entry/entry_tree.ts";
+import { scanSource, type Source } from "../entry/scan_source.ts";
+import { actor, type EntryOptions, type EntryStores, withStores } from "../entry/stores.ts";
 import { sendEntries, sendPending } from "../entry/transfer.ts";
 import { assertComponentName, checkoutPath } from "../model.ts";
 import { assertLabels, manifestVersion } from "./facts.ts";
@@ -44,6 +45,7 @@ export async function addToStore(options: AddToStoreOptions): Promise<AddedView>
     : resolve(folder, options.source);
   const source = await scanSource(path, { leaveOut: leavingOut(exclude), signal });
   return await withStores(options, async (stores) => {
+    if (options.dryRun === true) return await dryView(stores, source, options);
     const { manifest, isNew } = await addEntry(stores.local, source, {
       ...{ kind: "store", component, labels, workspace: folder, now: now(), signal, pendingFor: remote },
       version: options.version ?? manifestVersion(folder, component),
@@ -58,6 +60,23 @@ export async function addToStore(options: AddToStoreOptions): Promise<AddedView>
     const state = sent === undefined ? "waiting" : sent.sent.length > 0 ? "sent" : "already there";
     return { entry, is_new: isNew, remote: state };
   });
+}
+
+/** What adding would come to; nothing is stored or sent. */
+async function dryView(
+  { local }: EntryStores,
+  source: Source,
+  { component, folder, labels = {}, signal, ...options }: AddToStoreOptions,
+): Promise<AddedView> {
+  const tree = await treeOfSource(source, signal);
+  const hash = entryHash(tree);
+  const there = await local.readSnapshot(entryId("store", hash));
+  const manifest = there ?? manifestOf({
+    ...{ kind: "store", name: hash, hash, component, labels, workspace: folder, ...sizesOf(tree) },
+    ...{ description: options.description ?? "", pinned: options.pin ?? false, by: actor(options) },
+    ...{ now: options.now?.() ?? new Date(), tree: { size: 0, chunks: [] }, storedBytes: 0 },
+  });
+  return { entry: viewOf(manifest), is_new: there === undefined, remote: null };
 }
 
 /** @param globs of paths below the source; a name without a slash is left out wherever it is */
