@@ -86,20 +86,31 @@ export function lockDocument(
   const changed = Object.entries(components).filter(([name, fields]) => !isAs(name, fields));
   const heads = Object.entries(head).filter(([key, it]) => value[key] !== it);
   if (gone.length + changed.length + heads.length === 0) return text;
-  for (const name of gone) document.deleteIn(["components", name]);
-  for (const [name, fields] of changed) {
-    if (!isMap(document.getIn(["components", name], true))) {
-      document.setIn(["components", name], document.createNode(fields));
-      continue;
-    }
-    for (const [key, it] of Object.entries(fields)) {
-      const isScalarValue = it === null || typeof it !== "object";
-      document.setIn(["components", name, key], isScalarValue ? it : document.createNode(it));
+  // What is text and stays is edited in its place; only what comes and goes is the writer's.
+  const isThere = (name: string) => isMap(document.getIn(["components", name], true));
+  const edits = changed.filter(([name]) => isThere(name)).map(([name, fields]) =>
+    [name, Object.fromEntries(Object.entries(fields).filter(([, it]) => typeof it === "string"))] as const
+  );
+  const edited = setFields(text, path, Object.fromEntries(edits) as ComponentFields, {
+    generated_at: now,
+    ...head,
+  });
+  const others = changed.filter(([name, fields]) =>
+    !isThere(name) || Object.values(fields).some((it) => typeof it !== "string")
+  );
+  if (gone.length + others.length === 0) return edited;
+  const again = parseYaml(edited, path, "lock file").document;
+  for (const name of gone) again.deleteIn(["components", name]);
+  for (const [name, fields] of others) {
+    if (!isThere(name)) again.setIn(["components", name], again.createNode(fields));
+    else {
+      for (const [key, it] of Object.entries(fields)) {
+        if (typeof it !== "string") again.setIn(["components", name, key], again.createNode(it));
+      }
     }
   }
-  for (const [key, it] of [["generated_at", now] as const, ...heads]) document.set(key, it);
-  quoteTime(document);
-  return yamlText(document);
+  quoteTime(again);
+  return yamlText(again);
 }
 
 /** Other readers would take a bare time for something else than text. */

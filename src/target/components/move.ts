@@ -24,6 +24,9 @@ const MOVE = `set -e
 [ -z "$3" ] || git symbolic-ref -m "backout: restore" HEAD "$3"
 git status --porcelain --untracked-files=no --ignore-submodules=all`;
 
+/** Only branches that are not checked out: the work tree is nobody's concern. */
+const REFS = `git update-ref -m "backout: restore" --no-deref --stdin`;
+
 /** After an interruption: the index is that of the commit it was going to, a part of which is there; `$1` is put over it. */
 const FORCE = `set -e
 rm -f "$4/HEAD.lock"
@@ -55,10 +58,15 @@ export async function moveCheckout(wanted: CheckoutState, context: MoveContext):
     await moveOn(checkout, wanted, move.from, move.to, context);
     return true;
   }
-  const problem = unrest(checkout);
-  if (problem !== undefined) throw new RollbackError(`${name}: ${problem.message}`, { hint: problem.hint });
+  if (Object.keys(wanted.refs).length > 0) await waitForGit(checkout, context);
   const now = await lookAt(root, name, Object.keys(wanted.refs), context);
   if (isSame(now, wanted)) return false;
+  if (now.commit === wanted.commit && now.branch === wanted.branch && !isFresh(checkout)) {
+    await run({ checkout, wanted, now, context, script: REFS, commit: "" });
+    return true;
+  }
+  const problem = unrest(checkout);
+  if (problem !== undefined) throw new RollbackError(`${name}: ${problem.message}`, { hint: problem.hint });
   openStage(checkout, { from: now.commit, to: wanted.commit });
   const stays = now.commit === wanted.commit && wanted.branch !== null && !isFresh(checkout);
   await run({ checkout, wanted, now, context, script: MOVE, commit: stays ? "" : wanted.commit });
@@ -84,15 +92,7 @@ async function moveOn(
   to: string,
   context: MoveContext,
 ): Promise<void> {
-  // What a killed backout left running ends first.
-  await gitChild({
-    script: ":",
-    words: [],
-    cwd: checkout.folder,
-    gitDir: checkout.gitDir,
-    doing: `wait for git in ${checkout.name}`,
-    context,
-  });
+  await waitForGit(checkout, context);
   holdIndex(checkout);
   const ends = [from, to].filter((it) => it !== null);
   const staying = await keepForeignEdits(checkout, ends, wanted.commit!, context);
@@ -105,6 +105,11 @@ async function moveOn(
   const now = await lookAt(context.root, checkout.name, Object.keys(wanted.refs), context);
   await run({ checkout, wanted, now, context, script: FORCE, commit: wanted.commit!, interrupted: to });
   placeIndex(checkout);
+}
+
+/** What a killed backout left running ends first. */
+async function waitForGit({ name, folder, gitDir }: Checkout, context: MoveContext): Promise<void> {
+  await gitChild({ script: ":", words: [], cwd: folder, gitDir, doing: `wait for git in ${name}`, context });
 }
 
 interface Run {

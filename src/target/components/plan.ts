@@ -65,6 +65,10 @@ async function obstaclesOf(
     const isThere = wanted.commit === null || wanted.clone !== undefined;
     return { problems: isThere ? [] : [`${name} is not checked out any more`], uncommitted: [] };
   }
+  // Where only other branches are moved, what is in the work tree is in nobody's way.
+  if (now !== undefined && now.commit === wanted.commit && now.branch === wanted.branch) {
+    return { problems: [], uncommitted: [] };
+  }
   const rest = unrest(checkout);
   if (rest !== undefined) return { problems: [], uncommitted: [`${name}: ${rest.message} (${rest.hint})`] };
   const git = new Git(checkout.folder, context);
