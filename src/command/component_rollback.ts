@@ -1,8 +1,10 @@
 import { resolve } from "node:path";
 import { UsageError } from "#/core/errors.ts";
 import type { RollbackTarget } from "#/meta/options.ts";
+import { visible } from "#/report/mod.ts";
 import type { Command, CommandContext, ParsedArguments } from "./command.ts";
 import { endOptions, envFlag, oneOf, takeBackFlags } from "./component_flags.ts";
+import { remoteOption } from "./entry_run.ts";
 import { defined, textOption } from "./values.ts";
 import { runWorkspaceChange } from "./workspace_change.ts";
 
@@ -10,11 +12,12 @@ const WAYS = {
   toVersion: "--to-version",
   toCommit: "--to-commit",
   toLastGood: "--to-last-good",
+  toStore: "--to-store",
   lock: "--lock",
 } as const;
 
 export const command: Command = {
-  summary: "Roll components back to a version, a commit, or a lock file",
+  summary: "Roll components back to a version, a commit, a lock file, or a store entry",
   description:
     "Check components out as they were, and bring the manifest and the lock file in step: all of them, or none. Refused where " +
     "uncommitted work is in the way (41), or where another component's version range would not hold any more (42). A missing " +
@@ -33,6 +36,16 @@ export const command: Command = {
       flags: "--lock <file>",
       description: "what a lock file says, of all its components or of those named",
       completes: "file",
+    },
+    {
+      flags: "--to-store <hash>",
+      description: "what an entry of the store holds: a hash, or a unique beginning of one",
+      completes: "none",
+    },
+    {
+      flags: "--remote <location>",
+      description: "with --to-store: a shared store that may have it",
+      completes: "folder",
     },
     envFlag,
     ...takeBackFlags,
@@ -55,25 +68,39 @@ export const command: Command = {
         "backout component rollback scraper-capabilities --lock manifests/components.lock.dev.yaml --dry-run",
       note: "one of them, to look",
     },
+    {
+      command: "backout component rollback scraper-capabilities --to-store 3fa9c1d2 --yes",
+      note: "what `store add` kept",
+    },
   ],
   run: async (args, context) => {
-    const { rollbackComponents } = await import("#/mod/component.ts");
+    const { rollbackComponents, rollbackToEntry } = await import("#/mod/component.ts");
     const target = targetOf(args, context);
     const environment = textOption(args.options, "env");
     return await runWorkspaceChange(args, context, {
       destructive: `Rolling back ${args.positionals.join(", ") || "all components"}`,
-      operate: async (options) =>
-        rollbackComponents({
+      operate: async (options) => {
+        const all = {
           ...options,
           ...await endOptions(args.options, context, options),
           ...defined({ environment }),
-          target,
-        }),
+        };
+        if (target.kind !== "store") return await rollbackComponents({ ...all, target });
+        const { component, hash } = target;
+        const onWarning = (message: string) => context.printer.line(`Warning: ${visible(message)}`);
+        return await rollbackToEntry({
+          ...all,
+          ...{ component, hash, onWarning },
+          ...defined({ remote: remoteOption(args.options, context) }),
+        });
+      },
     });
   },
 };
 
-function targetOf({ positionals, options }: ParsedArguments, context: CommandContext): RollbackTarget {
+type Target = RollbackTarget | { readonly kind: "store"; readonly component: string; readonly hash: string };
+
+function targetOf({ positionals, options }: ParsedArguments, context: CommandContext): Target {
   const way = oneOf(options, WAYS);
   if (way === "lock") {
     return {
@@ -93,6 +120,8 @@ function targetOf({ positionals, options }: ParsedArguments, context: CommandCon
       return { kind: "version", component, version: textOption(options, "toVersion")! };
     case "toCommit":
       return { kind: "commit", component, commit: textOption(options, "toCommit")! };
+    case "toStore":
+      return { kind: "store", component, hash: textOption(options, "toStore")! };
     default:
       return { kind: "last_good", component };
   }

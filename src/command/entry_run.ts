@@ -106,7 +106,7 @@ async function watched<View>(
 }
 
 /** @throws {UsageError} `--offline` forbids it */
-function remoteOption(values: OptionValues, context: CommandContext): string | undefined {
+export function remoteOption(values: OptionValues, context: CommandContext): string | undefined {
   const remote = textOption(values, "remote");
   if (remote === undefined) return undefined;
   if (remote === "") {

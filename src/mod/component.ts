@@ -1,5 +1,6 @@
 /** The part of the library that works on meta repositories: components, lock files, changesets. */
 export { rollbackComponents } from "#/meta/rollback.ts";
+export { rollbackToEntry, type RollbackToEntryOptions } from "#/meta/rollback_to_entry.ts";
 export {
   compareLocks,
   type ComponentSnapshot,
