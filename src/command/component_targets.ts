@@ -1,5 +1,5 @@
 import type { ComponentTargets, RollbackChoice, TargetsView } from "#/meta/targets.ts";
-import { type Cell, formatAge, renderTable, visible } from "#/report/mod.ts";
+import { type Cell, count, formatAge, formatBytes, renderTable, visible } from "#/report/mod.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { listOption, parseCount, textOption } from "./values.ts";
 import { runWorkspaceReading, workspaceFlags } from "./workspace.ts";
@@ -9,7 +9,8 @@ const COMMITS = "5";
 export const command: Command = {
   summary: "List what components can be rolled back to",
   description:
-    "List tags, recent commits, lock files and snapshots of each component, with their dates; the current one has a *.",
+    "List tags, recent commits, lock files, snapshots and store entries of each component, with their dates; the current one " +
+    "has a *.",
   arguments: [{ name: "[component...]", description: "only these" }],
   options: [
     {
@@ -64,6 +65,14 @@ function blockOf(one: ComponentTargets, context: CommandContext): string {
     ...one.tags.map(row("tag")),
     ...one.commits.map(row("commit")),
     ...one.locks.map(row("lock")),
+    ...one.entries.map(({ hash, date, files, bytes, version }): readonly Cell[] => [
+      "",
+      "store",
+      hash.slice(0, 16),
+      visible(version ?? ""),
+      formatAge(date, now),
+      `${count(files, "file")}, ${formatBytes(bytes)}`,
+    ]),
   ];
   const table = rows.length === 0 ? "" : renderTable(rows, { style, width: context.stdoutWidth });
   return `${style.bold(visible(one.component))} (${visible(at)})\n${table}`;

@@ -9,7 +9,7 @@ export const componentGroups: readonly CommandGroup[] = [
 export const componentEntries: readonly RegistryEntry[] = [
   {
     path: ["component", "rollback"],
-    summary: "Roll components back to a version, a commit, or a lock file",
+    summary: "Roll components back to a version, a commit, a lock file, or a store entry",
     load: () => import("./component_rollback.ts"),
   },
   {

@@ -1,8 +1,9 @@
 /** `component targets`: what each component can be rolled back to. Changes nothing. */
 import { join } from "node:path";
-import { RollbackManifestError } from "#/core/errors.ts";
+import { RollbackError, RollbackManifestError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { readLock } from "#/component/lock.ts";
+import { type EntryRow, listAllEntries } from "#/component/store/list.ts";
 import { readManifest } from "#/component/manifest.ts";
 import { readMarks } from "#/component/marks.ts";
 import { chosenComponents, type Component, type Lock, MANIFEST_FOLDER } from "#/component/model.ts";
@@ -44,11 +45,24 @@ export interface ComponentTargets {
   readonly commits: readonly RollbackChoice[];
   /** Lock files and snapshots that have it, newest first. */
   readonly locks: readonly RollbackChoice[];
+  /** Entries of the workspace's store, newest first. */
+  readonly entries: readonly StoreChoice[];
+}
+
+/** What `--to-store` takes. */
+export interface StoreChoice {
+  readonly hash: string;
+  readonly version: string | null;
+  /** RFC 3339. */
+  readonly date: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly pinned: boolean;
 }
 
 export interface TargetsView {
   readonly components: readonly ComponentTargets[];
-  /** Files that look like lock files and cannot be read. */
+  /** Files that look like lock files and cannot be read, and what is wrong with the store. */
   readonly damaged: readonly string[];
 }
 
@@ -59,13 +73,14 @@ export async function componentTargets(options: TargetsOptions): Promise<Targets
     ? [...manifest.components.values()]
     : chosenComponents(manifest, options.components);
   const { locks, damaged } = findLocks(options.folder);
+  const kept = await entriesOf(options);
   const components = await mapLimited(
     chosen,
     AT_ONCE,
-    (one) => targetsOf(one, locks, options),
+    (one) => targetsOf(one, locks, kept.entries, options),
     options.signal,
   );
-  return { components, damaged };
+  return { components, damaged: [...damaged, ...kept.damaged] };
 }
 
 interface FoundLock {
@@ -101,6 +116,7 @@ function findLocks(
 async function targetsOf(
   component: Component,
   locks: readonly FoundLock[],
+  entries: readonly EntryRow[],
   options: TargetsOptions,
 ): Promise<ComponentTargets> {
   const { name } = component;
@@ -129,7 +145,27 @@ async function targetsOf(
       const { commit, version } = locked;
       return [choice({ name: path, commit, date: lock.generatedAt ?? null, about: version ?? "" })];
     }),
+    entries: entries.filter((it) => it.component === name).map(
+      ({ hash, version, created_at, files, bytes, pinned }) => ({
+        ...{ hash, version, date: created_at, files, bytes, pinned },
+      }),
+    ),
   };
+}
+
+/** What the store has; a store that cannot be used is told, and is no reason to hide all else. */
+async function entriesOf(
+  { folder, store, env, signal }: TargetsOptions,
+): Promise<{ readonly entries: readonly EntryRow[]; readonly damaged: readonly string[] }> {
+  const told: string[] = [];
+  try {
+    const common = { folder, store, env, signal, onWarning: (message: string) => void told.push(message) };
+    const { entries, damaged } = await listAllEntries({ ...common, kind: "store" });
+    return { entries, damaged: [...told, ...damaged] };
+  } catch (error) {
+    if (signal?.aborted === true || !(error instanceof RollbackError)) throw error;
+    return { entries: [], damaged: [...told, `${store.location}: ${error.message}`] };
+  }
 }
 
 type Found = Omit<RollbackChoice, "current" | "mark">;
