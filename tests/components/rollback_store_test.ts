@@ -14,6 +14,10 @@ testRequiring(
       git("web", "checkout", "--quiet", "v1.0.0");
       const { entry: { hash } } = await json(0, "store", "add", "web");
       git("web", "checkout", "--quiet", "main");
+      const { components } = await json(0, "component", "targets", "web");
+      assert.deepEqual(components[0].entries.map((it: { hash: string }) => it.hash), [hash]);
+      const shown = (await run(["component", "targets", "web"])).stdout;
+      assert.match(shown, new RegExp(`store +${hash.slice(0, 16)}`));
       const dry = await json(0, ...BACK, hash, "--dry-run");
       assert.equal(dry.status, "dry_run");
       assert.equal(git("web", "rev-parse", "HEAD"), commit("web", "main"));
