@@ -204,8 +204,10 @@ testRequiring(
     }, async ({ folder }) => {
       const child = programCommand(["component", "apply", "--all", "--json"], { cwd: folder }).spawn();
       const output = child.output();
+      const ended = output.then(() => true);
       while (!namesIn(folder).includes("child") || Deno.readTextFileSync(`${folder}/child`) === "") {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        const isOver = await Promise.race([ended, new Promise<false>((go) => setTimeout(go, 20, false))]);
+        assert.ok(!isOver, "it ended by itself");
       }
       child.kill("SIGTERM");
       const { code, stdout } = await output;
