@@ -45,7 +45,10 @@ export async function snapshotsInFallback(options: OpenSnapshotStoreOptions): Pr
 }
 
 /** Why nothing is heard of a store: a sentence; undefined when it can be reached. @throws a store that refuses */
-export async function whyAway(location: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+export async function whyAway(
+  location: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (parseLocation(location).type === "local") return undefined;
   await using backend = await openBackend(location, {
     signal,
