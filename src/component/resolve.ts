@@ -4,6 +4,7 @@ import { RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
 import { nearest } from "#/core/nearest.ts";
 import * as posix from "#/core/posix.ts";
 import { quoteShort } from "#/core/safe_path.ts";
+import { gitBatch } from "#/target/components/git_batch.ts";
 import { gitEnvironment } from "#/target/components/git_child.ts";
 import { openCheckout } from "#/target/components/checkout.ts";
 import { programText } from "#/target/run_program.ts";
@@ -50,6 +51,39 @@ export interface ResolveContext extends GitContext {
   readonly dryRun: boolean;
   /** A folder of the operation's own, asked for only where something is to be put there. */
   readonly scratch: () => string;
+  /** What `askAll` found out before. */
+  readonly answers?: Answers;
+}
+
+/** What git says of the names that were asked for, by component. */
+export type Answers = ReadonlyMap<string, string>;
+
+/** In `components/`: `$1` the checkout, then up to three names. */
+const ASK = `  git -C "$1" cat-file --batch-check 2>/dev/null <<END
+$2^{commit}
+$3^{commit}
+$4^{commit}
+END`;
+
+/** Looks many up, with a few processes. Those without a checkout are left out. */
+export async function askAll(wanted: readonly Wanted[], context: ResolveContext): Promise<Answers> {
+  wanted.forEach(assertWanted);
+  const there = wanted.filter(({ name }) => openCheckout(context.root, name) !== undefined);
+  if (there.length < 2) return new Map();
+  const results = await gitBatch({
+    script: ASK,
+    jobs: there.map((one) => [one.name, ...namesOf(one), "-", "-", "-"].slice(0, 4)),
+    cwd: join(context.root, "components"),
+    doing: "look commits up",
+    context,
+  });
+  return new Map(there.map(({ name }, i) => [name, results[i]!.output.toString()]));
+}
+
+/** Tags that the version may have, then the commit. */
+function namesOf({ version, commit }: Wanted): readonly string[] {
+  const tags = version === undefined || versionNameProblem(version) !== undefined ? [] : tagNames(version);
+  return [...tags.map((tag) => `refs/tags/${tag}`), ...(commit === undefined ? [] : [commit])];
 }
 
 /**
@@ -73,7 +107,8 @@ export async function resolveWanted(wanted: Wanted, context: ResolveContext): Pr
       const newTag = { ref: `refs/tags/${tag.name}`, oid: tag.oid };
       if (commit !== undefined) return result(wanted, { commit, tag: tag.name, newTag }, place);
     }
-    found = await lookUp(wanted, richer, context);
+    const { answers: _old, ...anew } = context;
+    found = await lookUp(wanted, richer, anew);
     if (found.commit === undefined) throw await notFound(wanted, place, context, tags);
   }
   if (found.commit === undefined) throw await notFound(wanted, place, context, []);
@@ -139,14 +174,22 @@ interface Found {
   readonly moved: Resolved["moved"];
 }
 
-async function lookUp(wanted: Wanted, place: Place, context: GitContext): Promise<Found> {
-  const { version, commit } = wanted;
-  const names = version === undefined || versionNameProblem(version) !== undefined ? [] : tagNames(version);
-  const asked = [
-    ...names.map((tag) => `refs/tags/${tag}^{commit}`),
-    ...(commit === undefined ? [] : [`${commit}^{commit}`]),
-  ];
-  const answers = await batch(asked, place, context);
+async function lookUp(
+  wanted: Wanted,
+  place: Place,
+  context: GitContext & { readonly answers?: Answers },
+): Promise<Found> {
+  const { commit } = wanted;
+  const asked = namesOf(wanted);
+  const names = asked.slice(0, commit === undefined ? asked.length : -1).map((name) =>
+    name.slice("refs/tags/".length)
+  );
+  const answer = place.cloned === undefined && place.objects === undefined
+    ? context.answers?.get(wanted.name)
+    : undefined;
+  const answers = answer === undefined
+    ? await batch(asked.map((name) => `${name}^{commit}`), place, context)
+    : commitsIn(asked, answer);
   const at = names.findIndex((_, i) => answers[i] !== undefined);
   const tag = names[at];
   const tagged = answers[at];
@@ -178,6 +221,11 @@ async function batch(
     stdin: new TextEncoder().encode(names.map((name) => `${name}\n`).join("")),
     doing: `look up commits in ${place.folder}`,
   });
+  return commitsIn(names, text);
+}
+
+/** @throws {UsageError} a beginning of a commit is that of several */
+function commitsIn(names: readonly string[], text: string): readonly (string | undefined)[] {
   const lines = text.split("\n");
   return names.map((name, i) => {
     const line = lines[i] ?? "";

@@ -6,7 +6,7 @@ import { type ComponentFields, setFields } from "#/component/edit.ts";
 import { readText } from "#/component/document.ts";
 import { readManifest } from "#/component/manifest.ts";
 import { lockPath, type Manifest, MANIFEST_PATH } from "#/component/model.ts";
-import { type ResolveContext, type Resolved, resolveWanted } from "#/component/resolve.ts";
+import { askAll, type ResolveContext, type Resolved, resolveWanted } from "#/component/resolve.ts";
 import { type BrokenRange, checkRanges, isSameVersion, writtenLike } from "#/component/versions.ts";
 import type { OperationReport } from "#/report/model.ts";
 import { count } from "#/report/units.ts";
@@ -44,10 +44,11 @@ async function rollback(change: Change, options: ComponentRollbackOptions): Prom
     signal: scope.signal ?? new AbortController().signal,
     scratch: () => change.scratch.folder(TARGET_NAME),
   };
+  const answers = await askAll(asked.wanted, context);
   const resolved = await mapLimited(
     asked.wanted,
     AT_ONCE,
-    (one) => resolveWanted(one, context),
+    (one) => resolveWanted(one, { ...context, answers }),
     context.signal,
   );
   noteMoved(change, resolved);

@@ -16,15 +16,19 @@ export async function isKept(
   by: string | null,
   context: Pick<TargetContext, "env" | "signal">,
 ): Promise<boolean> {
-  const tags = join(checkout.commonDir, "refs/tags");
-  for (const [ref, known] of packedRefs(checkout)) {
-    if (known === commit && ref.startsWith("refs/tags/")) return true;
-  }
-  if (isLoose(tags, commit) || isLoose(join(checkout.commonDir, "refs/remotes"), commit)) return true;
+  if (isNamed(checkout, commit)) return true;
   const git = new Git(checkout.folder, context);
   if (by !== null && await git.maybe(["merge-base", "--is-ancestor", commit, by]) !== undefined) return true;
   const args = ["for-each-ref", "--count=1", `--contains=${commit}`, "--format=%(refname)"];
   return (await git.text([...args, "refs/tags", "refs/remotes", "refs/backout"])) !== "";
+}
+
+/** A tag or a remote's branch is at it: known from files. */
+export function isNamed(checkout: Checkout, commit: string): boolean {
+  for (const [ref, known] of packedRefs(checkout)) {
+    if (known === commit && /^refs\/(tags|remotes)\//.test(ref)) return true;
+  }
+  return ["refs/tags", "refs/remotes"].some((folder) => isLoose(join(checkout.commonDir, folder), commit));
 }
 
 function isLoose(folder: string, commit: string): boolean {

@@ -1,16 +1,17 @@
 /** What bringing components to a state would do, and what stands against it. */
 import { join } from "node:path";
+import { RollbackError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { mapLimited } from "#/storage/limit.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import type { ComponentsConfig } from "../components.ts";
-import { Git, unrest } from "../git/git.ts";
+import { Git, paths, unrest } from "../git/git.ts";
 import type { PlanContext, TargetPlan, TargetSpec } from "../target.ts";
 import { differences, lookAtAll } from "./capture.ts";
 import { openCheckout } from "./checkout.ts";
+import { GIT_AT_ONCE, gitBatch } from "./git_batch.ts";
 import { type CheckoutState, stateOf } from "./model.ts";
 
-export const GIT_AT_ONCE = 4;
 const MOST_NAMED = 5;
 
 interface Obstacles {
@@ -30,10 +31,14 @@ export async function plan(
   const moved = new Set(changes.map(({ path }) => path));
   const before = new Map(now.checkouts.map((one) => [one.name, one]));
   const asked = wanted.checkouts.filter(({ name }) => moved.has(name));
-  const found = await mapLimited(asked, GIT_AT_ONCE, async (one) => {
-    const obstacles = await obstaclesOf(before.get(one.name), one, target.config.path, context);
-    return obstacles;
-  }, context.signal);
+  const root = target.config.path;
+  const statuses = await statusOfAll(asked.map(({ name }) => name), root, context);
+  const found = await mapLimited(
+    asked,
+    GIT_AT_ONCE,
+    (one) => obstaclesOf(before.get(one.name), one, root, statuses, context),
+    context.signal,
+  );
   const uncommitted = found.flatMap((it) => it.uncommitted);
   const lost = context.options.discardChanges
     ? uncommitted.map((what) =>
@@ -57,6 +62,7 @@ async function obstaclesOf(
   now: CheckoutState | undefined,
   wanted: CheckoutState,
   root: string,
+  statuses: ReadonlyMap<string, readonly string[]>,
   context: PlanContext,
 ): Promise<Obstacles> {
   const { name } = wanted;
@@ -72,7 +78,7 @@ async function obstaclesOf(
   const rest = unrest(checkout);
   if (rest !== undefined) return { problems: [], uncommitted: [`${name}: ${rest.message} (${rest.hint})`] };
   const git = new Git(checkout.folder, context);
-  const entries = await statusOf(git);
+  const entries = statuses.get(name) ?? [];
   const changed = entries.filter((it) => !it.startsWith("?? "));
   const untracked = entries.filter((it) => it.startsWith("?? ")).map((it) => it.slice(3));
   const uncommitted = changed.map((it) => `${name}: ${it.slice(3)}`);
@@ -94,17 +100,27 @@ async function hasCommit(git: Git, commit: string): Promise<boolean> {
   return await git.maybe(["rev-parse", "-q", "--verify", `${commit}^{commit}`]) !== undefined;
 }
 
-/** `XY path`, without what a rename came from. */
-async function statusOf(git: Git): Promise<readonly string[]> {
-  const args = [
-    "status",
-    "--porcelain=v1",
-    "-z",
-    "--no-renames",
-    "--untracked-files=normal",
-    "--ignore-submodules=all",
-  ];
-  return await git.list(args);
+const STATUS =
+  '  git -C "$1" status --porcelain=v1 -z --no-renames --untracked-files=normal --ignore-submodules=all';
+
+/** What git says of each: `XY path`. @throws {RollbackError} git cannot look at one of them */
+async function statusOfAll(
+  names: readonly string[],
+  root: string,
+  context: PlanContext,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const there = names.filter((name) => openCheckout(root, name) !== undefined);
+  if (there.length === 0) return new Map();
+  const cwd = join(root, "components");
+  const jobs = there.map((name) => [name]);
+  const results = await gitBatch({ script: STATUS, jobs, cwd, doing: "look at the checkouts", context });
+  return new Map(there.map((name, i) => {
+    const { code, output } = results[i]!;
+    if (code === 0) return [name, paths(output, cwd)];
+    throw new RollbackError(`Cannot look at ${join(cwd, name)}: ${output.toString().trim().split("\n")[0]}`, {
+      hint: "Look at it with `git status`.",
+    });
+  }));
 }
 
 /** Untracked files that the commit would put its own over; ignored ones are found by git itself, when it gets there. */

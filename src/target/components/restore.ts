@@ -7,10 +7,11 @@ import type { SavedTarget } from "#/store/model.ts";
 import type { ComponentsConfig } from "../components.ts";
 import type { RestoreContext, Restored, TargetSpec } from "../target.ts";
 import { openCheckout } from "./checkout.ts";
+import { GIT_AT_ONCE } from "./git_batch.ts";
 import { placeDocument, removeLeftovers } from "./files.ts";
 import { stateOf } from "./model.ts";
 import { moveCheckout } from "./move.ts";
-import { GIT_AT_ONCE } from "./plan.ts";
+import { moveMany } from "./move_many.ts";
 import { clearStage } from "./stage.ts";
 
 /** May be called again after a crash at any point inside it. */
@@ -22,9 +23,12 @@ export async function restore(
   const { checkouts, files } = stateOf(saved);
   const root = config.path;
   let done = 0;
-  const moves = await mapLimited(checkouts, GIT_AT_ONCE, async (wanted) => {
+  const tell = () => context.onProgress(++done, checkouts.length, "files");
+  const outcomes = await moveMany(checkouts, { ...context, root }, tell);
+  const moves = await mapLimited(checkouts, GIT_AT_ONCE, async (wanted, i) => {
+    if (outcomes[i] !== "alone") return outcomes[i] === "moved";
     const moved = await moveCheckout(wanted, { ...context, root });
-    context.onProgress(++done, checkouts.length, "files");
+    tell();
     return moved;
   }, context.signal);
   removeLeftovers(root, files);

@@ -44,26 +44,36 @@ export function readMove(checkout: Pick<Checkout, "gitDir">): Move | undefined {
   }
 }
 
-/** Begins a move: the note first, then a copy of the index, the lock last. */
-export function openStage(checkout: Checkout, move: Move): void {
+/**
+ * Begins a move: the note first, then a copy of the index, the lock last.
+ * @param durable false where the caller makes many durable at once
+ */
+export function openStage(checkout: Checkout, move: Move, durable = true): void {
   clearStage(checkout);
   const folder = stageFolder(checkout);
   posix.mkdir(folder, 0o700);
   const temporary = join(folder, `${NOTE}.new`);
-  posix.writeNewFile(temporary, new TextEncoder().encode(JSON.stringify(move)), 0o600);
+  write(temporary, JSON.stringify(move), durable);
   posix.rename(temporary, join(folder, NOTE));
   const index = join(checkout.gitDir, "index");
   if (posix.lstat(index) !== undefined) posix.copyFile(index, stagedIndex(checkout));
-  holdIndex(checkout);
+  holdIndex(checkout, durable);
+}
+
+function write(path: string, text: string, durable: boolean): void {
+  const bytes = new TextEncoder().encode(text);
+  if (durable) return posix.writeNewFile(path, bytes, 0o600);
+  using file = posix.openNewFile(path, 0o600);
+  posix.writeToOpenFile(file, path, bytes);
 }
 
 /** Takes git's lock on the index; ours already after a crash. */
-export function holdIndex(checkout: Checkout): void {
+export function holdIndex(checkout: Checkout, durable = true): void {
   const path = lockFile(checkout);
   if (isOwnLock(path)) return;
   const written = join(stageFolder(checkout), "lock");
   if (posix.lstat(written) !== undefined) posix.unlink(written);
-  posix.writeNewFile(written, new TextEncoder().encode(LOCK_MARK));
+  write(written, LOCK_MARK, durable);
   try {
     posix.link(written, path);
   } finally {
