@@ -1,6 +1,6 @@
 /**
  * SIGKILL at the points of a rollback of three components, and of a changeset with its pushes: after recovery all is as
- * before, or as after, every time. Here a sample; with `BACKOUT_SWEEP=full` every point, and points of the recovery.
+ * before, or as after, every time. Here a sample; with `BACKOUT_SWEEP=full` every fourth point, and points of the recovery.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ import { gitIn, lookAtMeta, makeChangeset, makeMeta, metaWorld } from "./meta_su
 
 const full = Deno.env.get("BACKOUT_SWEEP") === "full";
 const SAMPLE = 9;
+const FULL_STRIDE = 4;
 /** In a full sweep every so-manieth kill gets others in its recovery. */
 const PAIRS_EVERY = 9;
 
@@ -116,7 +117,8 @@ function list(folder: string): readonly string[] {
 
 function choose(count: number, sample: number): readonly number[] {
   const all = Array.from({ length: count }, (_, i) => i + 1);
-  if ((full && sample === SAMPLE) || count <= sample) return all;
+  if (full && sample === SAMPLE) return all.filter((point) => point % FULL_STRIDE === 1);
+  if (count <= sample) return all;
   return Array.from({ length: sample }, (_, i) => 1 + Math.round(i * (count - 1) / (sample - 1)));
 }
 
