@@ -142,7 +142,11 @@ function textOf(report: OperationReport, context: CommandContext): string {
       renderOutcome(report, style)
     : renderReport(report, style, { verbose: globals.verbose });
   if (!report.dry_run || report.exit_code !== ExitCode.done || !globals.dryRun) return text;
-  if (report.operation === "snapshot_restore" && report.steps.length === 0) return text; // nothing to run
+  if (
+    /^(snapshot_restore|component_.*|changeset_rollback)$/.test(report.operation) && report.steps.length === 0
+  ) {
+    return text;
+  } // nothing to run
   return `${text}To run it:\n  ${printer.style.cyan(commandWithoutDryRun(context.argv))}\n`;
 }
 

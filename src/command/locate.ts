@@ -83,9 +83,10 @@ function unknownCommand(
   const near = nearest(asked, known);
   const elsewhere = shownEntries.filter((entry) => entry.path.length > 1 && entry.path[1] === asked);
   const whole = near !== undefined && findEntry([near, rest[0] ?? ""]) !== undefined ? ` ${rest[0]}` : "";
-  const suggestions = near !== undefined
-    ? [`backout ${group}${near}${whole}`]
-    : elsewhere.map((entry) => `backout ${entry.path.join(" ")}`);
+  // A verb that is one, without its group, is no typing error.
+  const suggestions = near === undefined || (group === "" && elsewhere.length > 0)
+    ? elsewhere.map((entry) => `backout ${entry.path.join(" ")}`)
+    : [`backout ${group}${near}${whole}`];
   const help = group === "" ? "backout --help" : `backout ${first} --help`;
   return new UsageError(`${quoteShort(`${group}${asked}`)} is not a command`, {
     hint: suggestions.length === 0

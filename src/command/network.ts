@@ -22,9 +22,12 @@ const TARGET_VERBS: ReadonlySet<string> = new Set([
 ]);
 /** The same where the configuration names targets; otherwise they are about a repository. */
 const LOOKING_VERBS: ReadonlySet<string> = new Set(["status", "doctor"]);
+/** Commands on components: git, and what their manifests say. */
+const PROGRAM_VERBS: ReadonlySet<string> = new Set(["component", "changeset", "cache"]);
 /** Kinds of targets and checks that need no network of this process; a program that they start has its own. */
 const LOCAL_KINDS: ReadonlySet<string> = new Set([
-  ...["git_commit", "configuration", "file_system", "database", "infrastructure", "command"],
+  ...["git_commit", "configuration", "file_system", "database", "infrastructure", "components"],
+  ...["remote_branches", "command"],
   ...["file_exists", "file_checksum", "service_status", "sql", "process", "port", "disk_space"],
 ]);
 /** Their configuration comes with the request, after the decision. */
@@ -89,7 +92,7 @@ function filesOfChecks(words: readonly string[], { cwd, env }: NetworkQuestion):
 export function needsPrograms(question: NetworkQuestion): boolean {
   const words = ownWords(question.argv);
   const config = configText(question);
-  if (PROGRAMS.test(config)) return true;
+  if (PROGRAMS.test(config) || isAbout(words, PROGRAM_VERBS)) return true;
   return usesTargets(words, config) && !isReading(words);
 }
 

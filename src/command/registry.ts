@@ -1,5 +1,7 @@
 /** All commands. Adding one is a file and a line here (or in `registry_snapshot.ts`). */
 import type { Command } from "./command.ts";
+import { componentEntries, componentGroups } from "./registry_component.ts";
+import { entryEntries, entryGroups } from "./registry_entries.ts";
 import { snapshotEntries, workspaceEntries } from "./registry_snapshot.ts";
 
 export interface RegistryEntry {
@@ -25,6 +27,9 @@ export const groups: readonly CommandGroup[] = [
   { name: "channel", summary: "Names that point at a version" },
   { name: "backup", summary: "What rollbacks keep" },
   { name: "snapshot", summary: "Rollback points of files, git, databases and more" },
+  { name: "component", summary: "Components of a meta repository" },
+  ...componentGroups,
+  ...entryGroups,
   { name: "check", summary: "What is tested after a restore" },
   { name: "retention", summary: "How long backups and history are kept" },
   { name: "hold", summary: "Stopping publishes and channel moves", fallback: "list" },
@@ -117,6 +122,8 @@ export const registry: readonly RegistryEntry[] = [
   },
   { path: ["backup", "unpin"], summary: "Take a pin away", load: () => import("./backup_unpin.ts") },
   ...snapshotEntries,
+  ...componentEntries,
+  ...entryEntries,
   {
     path: ["retention", "plan"],
     summary: "Show which backups the rules keep, and why",

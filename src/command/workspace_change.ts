@@ -14,6 +14,12 @@ import { writeWorkspaceMetrics } from "./workspace_metrics.ts";
 
 const MOST_LINES = 20;
 const MOST_LOST = 5;
+/** Without steps there is nothing to ask about. */
+const MAY_BE_IDLE: ReadonlySet<OperationReport["operation"]> = new Set<OperationReport["operation"]>([
+  "snapshot_restore",
+  "component_rollback",
+  "changeset_rollback",
+]);
 
 export interface WorkspaceChange {
   readonly operate: (options: WorkspaceOptions) => Promise<OperationReport>;
@@ -92,7 +98,7 @@ async function askFirst(
   const preview = await change.operate({ ...quiet, dryRun: true });
   // What was asked for was no dry run: the report must not say so.
   if (preview.exit_code !== ExitCode.done) return { ...preview, dry_run: false };
-  if (preview.operation === "snapshot_restore" && preview.steps.length === 0) {
+  if (MAY_BE_IDLE.has(preview.operation) && preview.steps.length === 0) {
     return { ...preview, dry_run: false, status: "success" }; // nothing to ask about
   }
   if (preview.prune?.delete.snapshots === 0) return undefined; // nothing to ask about

@@ -183,6 +183,10 @@ const KINDS: Readonly<Record<Exclude<OperationKind, "recover">, true>> = {
   snapshot_unpin: true,
   snapshot_mark: true,
   snapshot_import: true,
+  component_rollback: true,
+  component_lock: true,
+  component_mark: true,
+  changeset_rollback: true,
   confirm: true,
   guard: true,
 };

@@ -33,6 +33,10 @@ export type OperationKind =
   | "snapshot_unpin"
   | "snapshot_mark"
   | "snapshot_import"
+  | "component_rollback"
+  | "component_lock"
+  | "component_mark"
+  | "changeset_rollback"
   | "confirm"
   | "guard"
   | "recover";

@@ -40,6 +40,11 @@ const UNNAMED: ReadonlySet<OperationKind> = new Set<OperationKind>([
   "guard",
 ]);
 
+/** It goes to a version, a lock file or a changeset, not to a snapshot. */
+function ofComponents({ operation }: OperationReport): boolean {
+  return /^(component|changeset)_/.test(operation);
+}
+
 /** The whole report as text. Ends with a newline. */
 export function renderSnapshotReport(
   report: OperationReport,
@@ -70,7 +75,10 @@ function heading(report: OperationReport, style: Styler): Lines {
     "=".repeat(title.length),
     "",
     ...facts([
-      ["Snapshot", report.version === "" ? undefined : visible(report.version)],
+      [
+        ofComponents(report) ? "About" : "Snapshot",
+        report.version === "" ? undefined : visible(report.version),
+      ],
       ["Status", paintStatus(report, style)],
       ["Exit code", String(report.exit_code)],
       ["Time", visible(report.timestamp)],
@@ -83,7 +91,13 @@ function preflight(report: OperationReport, style: Styler): Lines {
   const named = !UNNAMED.has(report.operation);
   return [
     ...(named
-      ? [preflightLine(report, report.version_exists, "snapshot exists", ExitCode.notFound, style)]
+      ? [preflightLine(
+        report,
+        report.version_exists,
+        ofComponents(report) ? "it exists" : "snapshot exists",
+        ExitCode.notFound,
+        style,
+      )]
       : []),
     preflightLine(
       report,

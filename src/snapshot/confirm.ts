@@ -11,7 +11,7 @@ import { judgeChange } from "./judge.ts";
 import type { WorkspaceOptions } from "./options.ts";
 import { outcome } from "./outcome.ts";
 import { isOver } from "./recover_targets.ts";
-import { beginHooksAgain } from "./restore.ts";
+import { beginHooksAgain } from "./complete_restore.ts";
 import { finishTarget } from "./take_back.ts";
 import { operationScratch } from "./target_context.ts";
 import { inWorkspace, type Workspace } from "./workspace.ts";

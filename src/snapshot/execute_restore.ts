@@ -86,12 +86,12 @@ function journalPlan(
   planned: PlannedRestore,
 ): RestorePlan {
   const { scope } = change.workspace;
-  const hooks = options.around?.hooks.snapshot_restore ?? {};
+  const hooks = options.around?.hooks[change.report.operation] ?? {};
   const { paths, discardChanges } = driverOptions(options);
   return {
     format: 1,
     id: change.id,
-    title: `restore of ${planned.snapshot.id}`,
+    title: planned.wording?.noun ?? `restore of ${planned.snapshot.id}`,
     snapshot: planned.snapshot.id,
     safety: newSnapshotId(),
     targets: planned.steps.map(({ saved: { name, type, undo }, plan }) => ({
@@ -127,7 +127,7 @@ async function prepare(change: Change, planned: PlannedRestore, journal: TargetJ
       id: plan.safety,
       targets: planned.steps.map(({ bound }) => bound),
       origin: "safety",
-      description: `before the restore of ${plan.snapshot}`,
+      description: `before the ${plan.title}`,
       tolerateMissing: true,
     }));
   journal.append({ record: "kept", targets: safety.targets.map(({ name }) => name) });

@@ -27,10 +27,24 @@ export interface RestoreStep {
 
 export interface PlannedRestore {
   readonly snapshot: SnapshotManifest;
+  /** What it is called where no snapshot is restored, but a state that was worked out. */
+  readonly wording?: RestoreWording;
   /** All targets that were asked for, in the order in which they are restored. */
   readonly all: readonly RestoreStep[];
   /** Those that differ from the snapshot. */
   readonly steps: readonly RestoreStep[];
+}
+
+/** Sentences about a change that is carried out like a restore. */
+export interface RestoreWording {
+  /** `roll api back to v1.0.0`: after "cannot". */
+  readonly title: string;
+  /** A noun, for the journal: `rollback of api to v1.0.0`. */
+  readonly noun: string;
+  /** `Rolled api back to v1.0.0`. */
+  readonly done: string;
+  /** `Would roll api back to v1.0.0`. */
+  readonly intended: string;
 }
 
 /** The options of a restore as drivers take them. */

@@ -92,8 +92,8 @@ export async function workspaceNote(options: WorkspaceOptions): Promise<string |
 /** Whether something was ever done in this folder as a workspace. */
 export async function hasWorkspace(options: WorkspaceOptions): Promise<boolean> {
   return await inWorkspace(options, async ({ scope }) => {
-    const folders = [".backout/target-operations", ".backout/store"];
-    const found = await Promise.all(folders.map((key) => scope.store.stat(key)));
+    const places = [".backout/target-operations", ".backout/store", "manifests/components.yaml"];
+    const found = await Promise.all(places.map((key) => scope.store.stat(key)));
     return found.some((one) => one !== undefined);
   }).catch(() => false);
 }

@@ -60,7 +60,7 @@ export async function checkStore(parts: StoreParts, options: CheckOptions): Prom
   const { backend, cipher, reader } = parts;
   const { signal, only } = options;
   await using _lock = await lockForReading(backend, { operation: "verify the snapshot store", signal });
-  const { snapshots: all, damaged: unreadable } = await reader.listSnapshots();
+  const { snapshots: all, damaged: unreadable } = await reader.listSnapshots({ kind: "all" });
   const snapshots = only === undefined ? all : all.filter(({ id }) => only.includes(id));
   const manifests = only === undefined ? unreadable : unreadable.filter((name) => isAbout(name, only));
   const { files, damaged: indexes } = await readIndexFiles(backend, cipher);

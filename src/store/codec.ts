@@ -26,7 +26,8 @@ const probe = new Uint8Array(PROBE_BYTES);
 /** A frame that does not become smaller than this share of itself is stored as it is: reading it is faster then. */
 const WORTH = 0.97;
 
-const hasZstd = worksWithZstd();
+/** Whether this runtime has zstd. */
+export const hasZstd: boolean = worksWithZstd();
 
 /** Compresses bytes, or leaves them as they are where that does not help. */
 export function compress(bytes: Uint8Array, level: number): Compressed {

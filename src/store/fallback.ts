@@ -40,12 +40,15 @@ export async function openReachableStore(options: OpenSnapshotStoreOptions): Pro
 export async function snapshotsInFallback(options: OpenSnapshotStoreOptions): Promise<readonly string[]> {
   if (options.fallback === undefined) return [];
   await using store = await openSnapshotStore({ ...options, location: options.fallback });
-  const { snapshots } = await store.listSnapshots();
+  const { snapshots } = await store.listSnapshots({ kind: "all" });
   return snapshots.map(({ id }) => id);
 }
 
-/** A sentence; undefined when it can be reached. */
-async function whyAway(location: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+/** Why nothing is heard of a store: a sentence; undefined when it can be reached. @throws a store that refuses */
+export async function whyAway(
+  location: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   if (parseLocation(location).type === "local") return undefined;
   await using backend = await openBackend(location, {
     signal,

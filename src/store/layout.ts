@@ -41,6 +41,15 @@ export function snapshotIdOf(name: string): string | undefined {
   return SNAPSHOT_NAME.exec(name)?.[1];
 }
 
+/**
+ * Whether an id is that of an entry of a component (`store~<hash>`, `cache~<key>`) instead of a snapshot of targets. Both
+ * are manifests in the same folder, so that collection, checks and copies know both; nobody can give a snapshot a name
+ * with this sign.
+ */
+export function isEntryId(id: string): boolean {
+  return id.includes("~");
+}
+
 /** Whether a snapshot may have this id: it becomes the name of a file. */
 export function isSnapshotId(id: string): boolean {
   return SNAPSHOT_NAME.test(snapshotName(id));

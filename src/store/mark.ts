@@ -31,7 +31,7 @@ export async function mark(
   live = new LiveChunks(parts.reader, signal),
 ): Promise<Marked> {
   const { backend, cipher } = parts;
-  const { snapshots, damaged } = await parts.reader.listSnapshots();
+  const { snapshots, damaged } = await parts.reader.listSnapshots({ kind: "all" });
   if (damaged.length > 0) throw unknownNeeds(backend.location, damaged);
   for (const snapshot of snapshots) await live.addSnapshot(snapshot);
   const packs = packsOf(await loadIndexFiles(backend, cipher));

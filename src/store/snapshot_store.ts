@@ -6,6 +6,7 @@ import type { ChunkCipher } from "./cipher.ts";
 import { createCipher, openCipher } from "./encryption.ts";
 import {
   INDEX_FOLDER,
+  isEntryId,
   isSnapshotId,
   PACK_FOLDER,
   SNAPSHOT_FOLDER,
@@ -17,7 +18,7 @@ import type { ContentRef, SnapshotManifest } from "./model.ts";
 import type { StoreEncryption } from "./options.ts";
 import { PackStoreReader } from "./pack_store_reader.ts";
 import { PackStoreWriter } from "./pack_store_writer.ts";
-import type { FileToWrite, SharedStoreWriter, SnapshotStore } from "./store.ts";
+import type { FileToWrite, ListManifests, SharedStoreWriter, SnapshotStore } from "./store.ts";
 import { createStoreConfig, readStoreConfig } from "./store_config.ts";
 import { StoreIndex } from "./store_index.ts";
 import { lockStore } from "./store_lock.ts";
@@ -85,13 +86,13 @@ export class PackSnapshotStore implements SnapshotStore {
     );
   }
 
-  async listSnapshots(): Promise<
+  async listSnapshots({ kind = "snapshots" }: ListManifests = {}): Promise<
     { readonly snapshots: readonly SnapshotManifest[]; readonly damaged: readonly string[] }
   > {
     const ids: string[] = [];
     for await (const { name } of this.backend.list(SNAPSHOT_FOLDER)) {
       const id = snapshotIdOf(name);
-      if (id !== undefined) ids.push(id);
+      if (id !== undefined && (kind === "all" || isEntryId(id) === (kind === "entries"))) ids.push(id);
     }
     const snapshots: SnapshotManifest[] = [];
     const damaged: string[] = [];
@@ -190,8 +191,9 @@ export class PackSnapshotStore implements SnapshotStore {
     let bytes = 0;
     const counts: Record<string, number> = {};
     for (const folder of [PACK_FOLDER, INDEX_FOLDER, SNAPSHOT_FOLDER]) {
-      for await (const { size } of this.backend.list(folder)) {
+      for await (const { name, size } of this.backend.list(folder)) {
         bytes += size;
+        if (isEntryId(snapshotIdOf(name) ?? "")) continue;
         counts[folder] = (counts[folder] ?? 0) + 1;
       }
     }

@@ -39,11 +39,16 @@ export interface FileToWrite {
   readonly look?: FileLook;
 }
 
+export interface ListManifests {
+  /** Snapshots of targets, entries of components, or whatever refers to content. @default "snapshots" */
+  readonly kind?: "snapshots" | "entries" | "all";
+}
+
 export interface StoreReader {
   /** As shown to people; never holds a secret. */
   readonly location: string;
   /** All snapshots, oldest first. Damaged manifests are named in `damaged`. */
-  listSnapshots(): Promise<
+  listSnapshots(options?: ListManifests): Promise<
     { readonly snapshots: readonly SnapshotManifest[]; readonly damaged: readonly string[] }
   >;
   /** Undefined when there is none with this id. @throws {IntegrityError} its manifest is damaged */

@@ -6,6 +6,7 @@
 import { IntegrityError, messageOf } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import { CopyChunks } from "./copy_chunks.ts";
+import { isEntryId } from "./layout.ts";
 import type { SnapshotManifest } from "./model.ts";
 import type { SnapshotStore } from "./store.ts";
 import { lockForReading } from "./store_lock.ts";
@@ -19,6 +20,8 @@ export interface SyncOptions {
   readonly dryRun?: boolean;
   /** Delete the snapshots in the first store that are in the second one: for a fallback. */
   readonly removeCopied?: boolean;
+  /** What is said of a snapshot there, where that is not the same: its labels. Never what it holds. */
+  readonly labels?: (manifest: SnapshotManifest) => SnapshotManifest["labels"];
   readonly signal?: AbortSignal | undefined;
   /** After each snapshot that was copied. */
   readonly onSnapshot?: (id: string, done: number, total: number) => void;
@@ -74,7 +77,7 @@ async function copyAll(
   from: SnapshotStore,
   to: SnapshotStore,
   wanted: readonly SnapshotManifest[],
-  { signal, onSnapshot }: SyncOptions,
+  { signal, labels = (manifest) => manifest.labels, onSnapshot }: SyncOptions,
 ): Promise<Copied> {
   const source = await partsOf(from);
   if (source === undefined || wanted.length === 0) return { copied: [], failed: [], bytes: 0 };
@@ -94,7 +97,8 @@ async function copyAll(
     translation = translation?.with(writer) ?? new Translation({ from, to: writer, idOf });
     try {
       bytes += await chunks.copy(manifest);
-      await writer.commit(chunks.sameIds ? manifest : await translation.manifest(manifest));
+      const there = { ...manifest, labels: labels(manifest) };
+      await writer.commit(chunks.sameIds ? there : await translation.manifest(there));
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
       failed.push({ id: manifest.id, reason: messageOf(error) });
@@ -122,23 +126,50 @@ async function choose(
   to: SnapshotStore,
   only: readonly string[] | undefined,
 ): Promise<Choice> {
-  const { snapshots, damaged } = await from.listSnapshots();
+  const { snapshots, failed } = only === undefined ? await listAll(from) : await readThese(from, only);
   const wanted: SnapshotManifest[] = [];
   const alreadyThere: string[] = [];
   const conflicts: string[] = [];
   for (const manifest of snapshots) {
-    if (only !== undefined && !only.includes(manifest.id)) continue;
     const theirs = await to.readSnapshot(manifest.id);
     if (theirs === undefined) wanted.push(manifest);
     else if (isSame(manifest, theirs)) alreadyThere.push(manifest.id);
     else conflicts.push(manifest.id);
   }
-  const failed = damaged.map((id) => ({ id, reason: "its manifest cannot be read" }));
-  return { wanted, alreadyThere, conflicts, damaged: only === undefined ? failed : [] };
+  return { wanted, alreadyThere, conflicts, damaged: failed };
 }
 
-/** What people say of a snapshot may differ, and ids of chunks do when keys do. */
+interface ReadManifests {
+  /** Oldest first. */
+  readonly snapshots: readonly SnapshotManifest[];
+  readonly failed: Copied["failed"];
+}
+
+async function listAll(store: SnapshotStore): Promise<ReadManifests> {
+  const { snapshots, damaged } = await store.listSnapshots({ kind: "all" });
+  return { snapshots, failed: damaged.map((id) => ({ id, reason: "its manifest cannot be read" })) };
+}
+
+/** Without a look at all the others. What is not there is left out. */
+async function readThese(store: SnapshotStore, ids: readonly string[]): Promise<ReadManifests> {
+  const snapshots: SnapshotManifest[] = [];
+  const failed: { readonly id: string; readonly reason: string }[] = [];
+  for (const id of ids) {
+    try {
+      const manifest = await store.readSnapshot(id);
+      if (manifest !== undefined) snapshots.push(manifest);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      failed.push({ id, reason: messageOf(error) });
+    }
+  }
+  snapshots.sort((a, b) => (a.created_at < b.created_at ? -1 : a.created_at > b.created_at ? 1 : 0));
+  return { snapshots, failed };
+}
+
+/** What people say of a snapshot may differ, and ids of chunks do when keys do. Entries are named by what they hold. */
 function isSame(a: SnapshotManifest, b: SnapshotManifest): boolean {
+  if (isEntryId(a.id)) return a.id === b.id;
   return a.operation_id === b.operation_id && a.created_at === b.created_at &&
     a.machine_id === b.machine_id &&
     a.workspace === b.workspace;

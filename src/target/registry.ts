@@ -9,6 +9,8 @@ export const targetTypes = {
   database: () => import("./database.ts"),
   infrastructure: () => import("./infrastructure.ts"),
   command: () => import("./command.ts"),
+  components: () => import("./components.ts"),
+  remote_branches: () => import("./remote_branches.ts"),
 } as const satisfies Record<string, () => Promise<{ readonly driver: TargetDriver }>>;
 
 export type TargetType = keyof typeof targetTypes;

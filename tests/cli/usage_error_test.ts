@@ -30,7 +30,8 @@ const wrong: readonly Wrong[] = [
   {
     args: ["rollback", "v1"],
     message: '"rollback" is not a command',
-    hint: "Did you mean `backout release rollback` or `backout channel rollback`?",
+    hint: "Did you mean `backout release rollback` or `backout channel rollback` or " +
+      "`backout component rollback` or `backout changeset rollback`?",
   },
   {
     args: ["frobnicate"],

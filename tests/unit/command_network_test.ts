@@ -180,6 +180,17 @@ Deno.test("programs: kept for commands that work on targets", async () => {
   });
 });
 
+Deno.test("programs: kept for components and builds, which run what a manifest says; the network is not", () => {
+  for (
+    const argv of [["component", "apply", "--all"], ["cache", "build", "api"], ["changeset", "rollback", "x"]]
+  ) {
+    assert.equal(needsPrograms({ argv, env: () => undefined, cwd: "/" }), true, argv.join(" "));
+    assert.equal(asks(argv), false, argv.join(" "));
+  }
+  assert.equal(asks(["store", "add", "api", "--remote", "s3://bucket/store"]), true);
+  assert.equal(asks(["store", "add", "api", "--remote", "s3://bucket/store", "--offline"]), false);
+});
+
 Deno.test("network and programs: the kinds that are named as local are those that need no network", async () => {
   const { checkTypes } = await import("#/verify/registry.ts");
   const { targetTypes } = await import("#/target/registry.ts");

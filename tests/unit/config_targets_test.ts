@@ -278,6 +278,8 @@ Deno.test("the JSON Schema has every kind of target and check with its keys", as
     "database",
     "infrastructure",
     "command",
+    "components",
+    "remote_branches",
   ]);
   assert.ok(["repo_path", "after", "timeout"].every((key) => targets.git_commit?.includes(key)));
   const checks = kinds(schema.properties.checks.items.oneOf);

@@ -16,6 +16,8 @@ export const freezeWindow: Rule = defineRule({
     "channel_set",
     "channel_rollback",
     "snapshot_restore",
+    "component_rollback",
+    "changeset_rollback",
     "guard",
   ],
   parameters: {

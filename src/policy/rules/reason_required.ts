@@ -16,6 +16,8 @@ export const reasonRequired: Rule = defineRule({
     "channel_rollback",
     "backup_delete",
     "snapshot_restore",
+    "component_rollback",
+    "changeset_rollback",
     "snapshot_delete",
   ],
   parameters: { operations: { kind: "operations", about: "what needs a reason" } },

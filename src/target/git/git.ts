@@ -234,7 +234,9 @@ const UNDER_WAY: readonly (readonly [string, string, string])[] = [
 export const LOCK_MARK = "backout restore\n";
 
 /** Why nothing can be captured or restored now; undefined when the repository is at rest. */
-export function unrest({ folder, gitDir }: Repository): { message: string; hint: string } | undefined {
+export function unrest(
+  { folder, gitDir }: Pick<Repository, "folder" | "gitDir">,
+): { message: string; hint: string } | undefined {
   for (const [file, what, way] of UNDER_WAY) {
     if (posix.lstat(`${gitDir}/${file}`) === undefined) continue;
     return { message: `${what} is under way in ${folder}`, hint: `End it first: ${way}.` };

@@ -1,0 +1,85 @@
+/** YAML documents of a meta repository: read strictly, edited without touching what was not meant. */
+import { type Document, isMap, parseDocument } from "yaml";
+import { RollbackManifestError, RollbackVersionNotFoundError } from "#/core/errors.ts";
+import { isJsonObject, type JsonObject } from "#/core/json.ts";
+import * as posix from "#/core/posix.ts";
+
+const MAX_BYTES = 16 * 1024 * 1024;
+/** A document that repeats itself by aliases is a trap. */
+const MAX_ALIASES = 100;
+
+/**
+ * The text of a document.
+ * @throws {RollbackVersionNotFoundError} 40: it is not there
+ * @throws {RollbackManifestError} 48: it is not a file, too large, or not text
+ */
+export function readText(path: string, what: string, hint: string): string {
+  const info = posix.lstat(path);
+  if (info === undefined) {
+    throw new RollbackVersionNotFoundError(`There is no ${what} ${path}`, { hint, context: { path } });
+  }
+  const target = info.isSymlink ? Deno.statSync(path) : info;
+  if (!target.isFile) throw unreadable(path, what, "it is not a file");
+  if (target.size > MAX_BYTES) throw unreadable(path, what, `it is larger than ${MAX_BYTES >> 20} MiB`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw unreadable(path, what, "it is not UTF-8 text");
+    throw unreadable(path, what, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** A document whose root is a block of keys. */
+export interface YamlDocument {
+  readonly document: Document.Parsed;
+  readonly value: JsonObject;
+}
+
+/**
+ * Parses a document: duplicate keys and unknown tags are errors.
+ * @throws {RollbackManifestError} 48, with the line
+ */
+export function parseYaml(text: string, path: string, what: string): YamlDocument {
+  const document = parseDocument(text, { uniqueKeys: true, strict: true, keepSourceTokens: true });
+  const problem = document.errors[0];
+  if (problem !== undefined) {
+    throw unreadable(path, what, problem.message.split("\n")[0]!.replace(/:$/, ""));
+  }
+  if (document.contents === null) throw unreadable(path, what, "it is empty");
+  if (!isMap(document.contents)) throw unreadable(path, what, "it is not a block of keys");
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw unreadable(path, what, "it repeats itself by aliases", error);
+  }
+  if (!isJsonObject(value)) throw unreadable(path, what, "it is not a block of keys");
+  return { document, value };
+}
+
+/** The document as text again: what was not changed is as it was. */
+export function yamlText(document: Document): string {
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+/** What is wrong with a document, as an error of exit code 48. */
+export function unreadable(
+  path: string,
+  what: string,
+  why: string,
+  cause?: unknown,
+): RollbackManifestError {
+  return new RollbackManifestError(`Cannot use the ${what} ${path}: ${why}`, {
+    hint: "Mend the file, or take it from version control or a backup.",
+    context: { path },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Text of a field; numbers as they are written, since people write `version: 1.0`. */
+export function textField(fields: JsonObject, name: string): string | undefined {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (typeof value === "string") return value === "" ? undefined : value;
+  if (typeof value === "number") return String(value);
+  return undefined;
+}
