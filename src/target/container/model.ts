@@ -1,4 +1,5 @@
 /** A compose stack as values: what the engine says of it, what a snapshot keeps of it, and what is known of its services. */
+import type { JsonObject } from "#/core/json.ts";
 import type { ContentRef } from "#/store/model.ts";
 
 export type EngineKind = "docker" | "podman";
@@ -23,7 +24,7 @@ export interface Container {
   readonly image: string;
   /** `sha256:` and 64 hex digits: what really runs. */
   readonly imageId: string;
-  /** Digest of its configuration, as compose labelled it. */
+  /** Digest of what it was made from besides its image: command, environment, mounts, ports, networks, labels, … */
   readonly configHash: string;
   readonly state: RunState;
   readonly exitCode: number;
@@ -105,6 +106,16 @@ export interface Engine {
   image(reference: string): Promise<Image | undefined>;
   volume(name: string): Promise<Volume | undefined>;
   createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
+  /** What the engine says of containers, whole; may hold secrets. In the order of the ids. */
+  records(ids: readonly string[]): Promise<readonly JsonObject[]>;
+  /** What the engine says of a network; undefined: there is none. */
+  network(name: string): Promise<JsonObject | undefined>;
+  createNetwork(record: JsonObject): Promise<void>;
+  /**
+   * Makes a container like the one that the record is of, and does not start it.
+   * @param ids of containers that were made anew: the old id, and the new one
+   */
+  create(record: JsonObject, ids: ReadonlyMap<string, string>): Promise<void>;
   /** No error when one of them is so already. */
   start(ids: readonly string[]): Promise<void>;
   stop(ids: readonly string[]): Promise<void>;
@@ -118,8 +129,8 @@ export interface Engine {
   untag(reference: string): Promise<void>;
   /** Any exit code is an answer. */
   exec(id: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
-  /** An archive of images. */
-  saveImages(ids: readonly string[]): ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** The image as an archive. */
+  saveImage(id: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
   loadImages(archive: ReadableStream<Uint8Array>): Promise<void>;
 }
 
@@ -137,6 +148,8 @@ export interface SavedContainer {
 
 export interface SavedService {
   readonly name: string;
+  /** What its know-how, or its healthcheck, said; empty where nothing was asked. */
+  readonly verdict: "healthy" | "unhealthy" | "";
   /** As the compose file names it. */
   readonly image: string;
   readonly image_id: string;
@@ -184,12 +197,16 @@ export interface SavedStack {
   readonly profiles: readonly string[];
   readonly host: string;
   readonly git_commit: string;
+  /** Which services were asked for; null: all. Others are no part of the snapshot. */
+  readonly scope: readonly string[] | null;
   readonly services: readonly SavedService[];
   readonly networks: readonly string[];
   /** Compose files, env files, and files that are mounted into services: a tree. */
   readonly config: { readonly tree: ContentRef; readonly roots: readonly string[] };
   /** What compose made of them. May hold secrets, so only its content is kept, nowhere else shown. */
   readonly resolved: ContentRef | null;
+  /** What the engine says of the containers and networks: what they are made from again. May hold secrets too. */
+  readonly records: ContentRef;
   /** Only with `include_volumes`. */
   readonly data: readonly SavedData[];
   /** Only with `include_images`. */

@@ -1,0 +1,102 @@
+/** What a restore would do, for people and for a dry run. */
+import { RollbackError } from "#/core/errors.ts";
+import type { SavedTarget } from "#/store/model.ts";
+import type { PlanContext, TargetChange, TargetPlan } from "../target.ts";
+import { changesOf, problemsOf } from "../tree/plan.ts";
+import { dataTask, isSame } from "./data.ts";
+import { decide, type Decision, isDone } from "./decide.ts";
+import { shortId } from "./images.ts";
+import { lookAtStack, type Target } from "./look.ts";
+import { readStack } from "./stack.ts";
+
+export async function plan(target: Target, saved: SavedTarget, context: PlanContext): Promise<TargetPlan> {
+  const stack = readStack(saved);
+  const world = await lookAtStack(target, context);
+  const decision = await decide(target, stack, world, context);
+  const files = problemsOf(await dataTask(decision.config.place, context), decision.config.comparison);
+  return {
+    changes: changesOfStack(decision),
+    summary: isDone(decision) ? "nothing to do" : summaryOf(decision),
+    problems: [...decision.problems, ...files],
+    uncommitted: [],
+    warnings: warningsOf(decision),
+  };
+}
+
+export function warningsOf({ warnings, config }: Decision): readonly string[] {
+  if (config.skipped.length === 0) return warnings;
+  return [
+    ...warnings,
+    `Not restored, because they are outside of the project's folder and not named: ${config.skipped.join(", ")}`,
+  ];
+}
+
+/** In the order in which it is done. */
+export function changesOfStack(decision: Decision): readonly TargetChange[] {
+  const { config, data, missingImages, remove, stop, tags, wanted, sources } = decision;
+  const replaced = (service: string, number: number) =>
+    wanted.some((it) => it.now === undefined && it.service.name === service && it.container.number === number);
+  return [
+    ...missingImages.map((id): TargetChange => {
+      const from = sources.get(id)?.snapshot;
+      return { action: "create", path: shortId(id), detail: `load the image${from === undefined ? "" : ` from ${from}`}` };
+    }),
+    ...[...stop].reverse().map((it): TargetChange => ({ action: "run", path: it.name, detail: "stop" })),
+    ...[...remove].reverse().map((it): TargetChange => ({
+      action: "remove",
+      path: it.name,
+      detail: replaced(it.service, it.number) ? "the container, to be made again" : "the container, which came later",
+    })),
+    ...isSame(config.comparison) ? [] : changesOf(config.comparison),
+    ...data.map(({ saved, path }): TargetChange => ({
+      action: path === undefined ? "create" : "replace",
+      path: saved.name,
+      bytes: saved.bytes,
+      detail: saved.kind === "volume" ? `the volume's content, ${saved.files} files` : `the folder, ${saved.files} files`,
+    })),
+    ...wanted.flatMap(({ service, container, now }): readonly TargetChange[] => {
+      const image = `${service.image} (${shortId(container.image_id)})`;
+      if (now === undefined) {
+        const start = container.state === "stopped" ? "" : " and start it";
+        return [{ action: "create", path: container.name, detail: `from ${image}${start}` }];
+      }
+      const stopped = stop.includes(now);
+      if (container.state === "stopped" || now.state === container.state && !stopped) return [];
+      return [{ action: "run", path: container.name, detail: container.state === "paused" ? "start and pause" : "start" }];
+    }),
+    ...tags.map(({ reference, id, now }): TargetChange => ({
+      action: now === "" ? "create" : id === "" ? "remove" : "replace",
+      path: reference,
+      detail: id === "" ? "the name of the image" : `becomes the name of ${shortId(id)}`,
+    })),
+  ];
+}
+
+function summaryOf({ config, data, remove, stop, tags, wanted, missingImages }: Decision): string {
+  const count = (number: number, what: string) => number === 0 ? [] : [`${what} ${number}`];
+  const made = wanted.filter((it) => it.now === undefined).length;
+  const files = config.comparison.actions.filter((it) => it.kind !== "times").length;
+  const started = wanted.filter(({ now, container }) =>
+    now !== undefined && container.state !== "stopped" && (now.state !== container.state || stop.includes(now))
+  ).length;
+  const parts = [
+    ...count(missingImages.length, "load images:"),
+    ...count(files, "configuration files:"),
+    ...count(data.length, "volumes:"),
+    ...count(stop.length, "stop containers:"),
+    ...count(remove.length, "remove containers:"),
+    ...count(made, "make containers:"),
+    ...count(started, "start containers:"),
+    ...count(tags.length, "names of images:"),
+  ];
+  return parts.join(", ");
+}
+
+/** @throws {RollbackError} something is in the way */
+export function refuse(target: Target, { problems }: Decision): void {
+  if (problems.length === 0) return;
+  throw new RollbackError(`Cannot restore ${target.name}: ${problems.join("; ")}`, {
+    hint: "Nothing was changed. Clear what is named, then restore again.",
+    context: { problems: [...problems] },
+  });
+}
