@@ -24,7 +24,7 @@ export const groups: readonly CommandGroup[] = [
   { name: "release", summary: "Publish, roll back and restore releases" },
   { name: "channel", summary: "Names that point at a version" },
   { name: "backup", summary: "What rollbacks keep" },
-  { name: "snapshot", summary: "Rollback points of files, git, databases and more" },
+  { name: "snapshot", summary: "Rollback points of files, git, databases, stacks and more" },
   { name: "check", summary: "What is tested after a restore" },
   { name: "retention", summary: "How long backups and history are kept" },
   { name: "hold", summary: "Stopping publishes and channel moves", fallback: "list" },

@@ -46,6 +46,12 @@ function client(url: string): string {
   const seconds = ASK_MS / 1_000;
   return `if command -v wget >/dev/null 2>&1; then exec wget -q -O /dev/null -T ${seconds} '${url}'; fi
 if command -v curl >/dev/null 2>&1; then exec curl -fsS -o /dev/null -m ${seconds} '${url}'; fi
+if command -v python3 >/dev/null 2>&1; then
+  exec python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=${seconds})' '${url}'
+fi
+if command -v node >/dev/null 2>&1; then
+  exec node -e 'fetch(process.argv[1]).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))' '${url}'
+fi
 exit 127`;
 }
 
@@ -61,7 +67,8 @@ async function fromOutside(
     ...published.map((it) => `${onThisHost(it.hostAddress)}:${it.hostPort}`),
     ...container.addresses.map((it) => `${bracketed(it)}:${port}`),
   ];
-  let problem = "its image has neither wget nor curl, and it has no address to be asked at from outside";
+  let problem =
+    "its image has no program to ask it with (wget, curl, python3, node), and it publishes no port";
   for (const place of new Set(places)) {
     const answer = await ask(`http://${place}${path}`, access.signal);
     if (answer === undefined) return healthy(`${what} answers`);
@@ -92,7 +99,11 @@ async function ask(url: string, signal: AbortSignal): Promise<string | undefined
     return response.status >= 200 && response.status < 400 ? undefined : `status ${response.status}`;
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof Deno.errors.NotCapable) return "no permission to use the network (--offline?)";
+    // The executable gives up the network unless the configuration speaks of `know_how`.
+    if (error instanceof Deno.errors.NotCapable) {
+      return "its image has no program to ask it with, and backout may not use the network: " +
+        "name the service below `know_how:` in backout.yaml, without --offline";
+    }
     return /refused/i.test(messageOf(error)) ? "connection refused" : "no answer";
   }
 }
