@@ -8,8 +8,8 @@ import { removeFolder } from "#/core/output_file.ts";
 import * as posix from "#/core/posix.ts";
 import type { ContentRef } from "#/store/model.ts";
 import type { CaptureContext, PlanContext, TargetContext } from "../target.ts";
-import { captureTree, type CapturedTree, excludingOwn } from "../tree/capture.ts";
-import { type Comparison, compareTree, type TreeTask } from "../tree/compare.ts";
+import { type CapturedTree, captureTree, excludingOwn } from "../tree/capture.ts";
+import { compareTree, type Comparison, type TreeTask } from "../tree/compare.ts";
 import { excluding } from "../tree/exclude.ts";
 import { fingerprintTree } from "../tree/fingerprint.ts";
 import { temporaryForRoot } from "../tree/leftover.ts";
@@ -30,7 +30,11 @@ function own(context: TargetContext & Partial<PlanContext>): readonly string[] {
   return [...ownPaths(context.folder, context.store), ...context.own ?? []];
 }
 
-function options(roots: readonly string[], exclude: readonly string[], context: TargetContext & Partial<PlanContext>) {
+function options(
+  roots: readonly string[],
+  exclude: readonly string[],
+  context: TargetContext & Partial<PlanContext>,
+) {
   return { roots, globs: [], exclude, oneFileSystem: true, own: own(context) };
 }
 
@@ -194,13 +198,19 @@ export function dropBeside(mountpoint: string): void {
 }
 
 /** What this process put back, and what it was then: a service that runs again goes on writing to it. */
-const putBack = new Map<string, string>();
+const putBack = new Map<string, { readonly fingerprint: string; readonly saved: string }>();
 
-export function rememberPutBack(path: string, fingerprint: string): void {
-  putBack.set(path, fingerprint);
+/** @param saved the fingerprint of the content that was put back, where it was saved */
+export function rememberPutBack(path: string, fingerprint: string, saved: string): void {
+  putBack.set(path, { fingerprint, saved });
 }
 
 /** Undefined: nothing was put back there. */
 export function putBackAs(path: string): string | undefined {
-  return putBack.get(path);
+  return putBack.get(path)?.fingerprint;
+}
+
+/** Whether this content was the last that was put back there. */
+export function isPutBack(path: string, saved: string): boolean {
+  return putBack.get(path)?.saved === saved;
 }

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import type { PlanContext } from "../target.ts";
 import type { Comparison } from "../tree/compare.ts";
 import { isWithin } from "../tree/path.ts";
-import { compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
+import { compareData, type DataPlace, isPutBack, isSame, settledMountpoint } from "./data.ts";
 import { tagsOf } from "./fingerprint.ts";
 import { findArchives, goneImages, type ImageSource, missingImages } from "./images.ts";
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
@@ -34,7 +34,11 @@ export interface Wanted {
 }
 
 export interface Decision {
-  readonly config: { readonly place: DataPlace; readonly comparison: Comparison; readonly skipped: readonly string[] };
+  readonly config: {
+    readonly place: DataPlace;
+    readonly comparison: Comparison;
+    readonly skipped: readonly string[];
+  };
   readonly missingImages: readonly string[];
   readonly sources: ReadonlyMap<string, ImageSource>;
   readonly data: readonly DataChange[];
@@ -68,7 +72,9 @@ export async function decide(
   const { wanted, rest } = match(services, world.containers, order);
   const remove = inOrder(rest.filter((it) => isSaved(it.service)), order);
   const config = await decideConfig(target, stack, context);
-  const data = target.config.include_volumes ? await decideData(target, stack, world, context) : noData(stack, world);
+  const data = target.config.include_volumes
+    ? await decideData(target, stack, world, context)
+    : noData(stack, world);
   const missing = await missingImages(engine, { ...stack, services });
   const sources = missing.length === 0 ? new Map() : await findArchives(stack, missing, context.store);
   const changed = [
@@ -89,7 +95,11 @@ export async function decide(
     stop,
     tags: await decideTags(services, world),
     order,
-    problems: [...goneImages({ ...stack, services }, missing, sources), ...data.problems, ...targetProblems(target, context)],
+    problems: [
+      ...goneImages({ ...stack, services }, missing, sources),
+      ...data.problems,
+      ...targetProblems(target, context),
+    ],
     warnings: data.warnings,
   };
 }
@@ -125,7 +135,11 @@ function match(
   return { wanted: wanted.sort((a, b) => place(a) - place(b)), rest: [...free] };
 }
 
-async function decideConfig(target: Target, stack: SavedStack, context: PlanContext): Promise<Decision["config"]> {
+async function decideConfig(
+  target: Target,
+  stack: SavedStack,
+  context: PlanContext,
+): Promise<Decision["config"]> {
   const allowed = allowedRoots(stack.folder, target.config, context);
   const isAllowed = (path: string) => allowed.some((it) => isWithin(path, it));
   const roots = stack.config.roots.filter(isAllowed);
@@ -150,9 +164,9 @@ function noData(stack: SavedStack, world: World): DataDecision {
   return {
     changes: [],
     problems: [],
-    warnings: held.length === 0
-      ? []
-      : [`${project.name}: what the snapshot has of ${held.join(", ")} is not restored (include_volumes is off)`],
+    warnings: held.length === 0 ? [] : [
+      `${project.name}: what the snapshot has of ${held.join(", ")} is not restored (include_volumes is off)`,
+    ],
   };
 }
 
@@ -188,13 +202,25 @@ async function decideData(
       exclude: target.config.exclude,
     };
     const comparison = await compareData(place, context);
-    if (isSame(comparison) && looked === path) continue;
+    if (
+      looked === path &&
+      (isSame(comparison) || isPutBack(path, saved.fingerprint) && isWritten(world, saved.name))
+    ) {
+      continue;
+    }
     changes.push({ saved, path, comparison });
     if (volume === undefined) continue;
     const strangers = await strangersOf(world.engine, saved.name, world.containers);
     problems.push(...strangers.map((it) => `the volume ${saved.name} is in use by ${describe(it)}`));
   }
   return { changes, problems, warnings };
+}
+
+/** Whether a service that runs may write there: it was started on what was put back, and goes on from it. */
+function isWritten({ containers }: World, name: string): boolean {
+  return containers.some((it) =>
+    it.state === "running" && it.mounts.some((mount) => mount.writable && mount.source === name)
+  );
 }
 
 /** Whether it sees something that changes: a volume, a mounted file, or what is below a mounted folder of data. */
@@ -208,7 +234,10 @@ function mountsAny(container: Container, changed: readonly string[], data: reado
   });
 }
 
-async function decideTags(services: readonly SavedService[], { engine }: World): Promise<readonly TagChange[]> {
+async function decideTags(
+  services: readonly SavedService[],
+  { engine }: World,
+): Promise<readonly TagChange[]> {
   const references = new Map(services.filter((it) => isTag(it.image)).map((it) => [it.image, it.tag_id]));
   const now = await tagsOf(engine, [...references.keys()]);
   return [...references].flatMap(([reference, id]) => {

@@ -32,7 +32,11 @@ import { assertReadable } from "./volumes.ts";
 const TRIES = 4;
 const TRY_AGAIN_MS = 500;
 
-export async function restore(target: Target, saved: SavedTarget, context: RestoreContext): Promise<Restored> {
+export async function restore(
+  target: Target,
+  saved: SavedTarget,
+  context: RestoreContext,
+): Promise<Restored> {
   const run = new RestoreRun(target, readStack(saved), context);
   return await run.go();
 }
@@ -99,8 +103,10 @@ class RestoreRun {
     await loadImages(engine, this.#stack, decision.missingImages, this.#context);
     this.#changed += decision.missingImages.length;
     for (const change of decision.data) await this.#prepare(change, world);
-    await engine.stop([...decision.stop, ...decision.remove].filter((it) => it.state !== "stopped").map((it) => it.id)
-      .toReversed());
+    await engine.stop(
+      [...decision.stop, ...decision.remove].filter((it) => it.state !== "stopped").map((it) => it.id)
+        .toReversed(),
+    );
     await this.#placeConfig(decision);
     for (const change of decision.data) await this.#putBack(change, world);
     await engine.remove(decision.remove.map((it) => it.id).toReversed());
@@ -113,9 +119,13 @@ class RestoreRun {
   /** Beside what is there, which goes on being used. */
   async #prepare({ saved, path }: DataChange, { engine }: World): Promise<void> {
     if (saved.kind !== "volume") return;
-    if (path === undefined) await engine.createVolume(saved.name, this.#records!.volumeLabels.get(saved.name) ?? {});
+    if (path === undefined) {
+      await engine.createVolume(saved.name, this.#records!.volumeLabels.get(saved.name) ?? {});
+    }
     const volume = await engine.volume(saved.name);
-    if (volume === undefined) throw new RollbackBackupError(`The volume ${saved.name} went while it was restored`);
+    if (volume === undefined) {
+      throw new RollbackBackupError(`The volume ${saved.name} went while it was restored`);
+    }
     await assertReadable(engine, volume);
     this.#bytes += await fillBeside(volume.mountpoint, saved, this.#target.config.exclude, this.#context);
   }
@@ -124,10 +134,15 @@ class RestoreRun {
     const at = saved.kind === "volume" ? (await engine.volume(saved.name))?.mountpoint ?? path! : saved.path;
     if (saved.kind === "volume") exchange(at);
     else {
-      const place = { tree: saved.tree, moves: [{ from: saved.path, to: at }], exclude: this.#target.config.exclude };
+      const place = {
+        tree: saved.tree,
+        moves: [{ from: saved.path, to: at }],
+        exclude: this.#target.config.exclude,
+      };
       this.#bytes += (await placeData(place, this.#context)).bytes;
     }
-    rememberPutBack(at, await fingerprintData([at], this.#target.config.exclude, this.#context));
+    const now = await fingerprintData([at], this.#target.config.exclude, this.#context);
+    rememberPutBack(at, now, saved.fingerprint);
     this.#changed++;
   }
 
@@ -159,7 +174,9 @@ class RestoreRun {
     }
     for (const { service, container } of missing) {
       const record = records.containers.get(container.id);
-      if (record === undefined) throw new RollbackBackupError(`The snapshot does not say how ${container.name} is made`);
+      if (record === undefined) {
+        throw new RollbackBackupError(`The snapshot does not say how ${container.name} is made`);
+      }
       const isNamed = isTag(service.image);
       if (isNamed) await engine.tag(container.image_id, service.image);
       await engine.create(record, await this.#renewedIds());
@@ -206,7 +223,9 @@ class RestoreRun {
       const down = [...own("running"), ...own("paused")].filter((it) => it.state === "stopped");
       await engine.unpause(own("running").filter((it) => it.state === "paused").map((it) => it.id));
       await engine.start(down.map((it) => it.id));
-      await engine.pause((await this.#again(own("paused"), world)).filter((it) => it.state === "running").map((it) => it.id));
+      await engine.pause(
+        (await this.#again(own("paused"), world)).filter((it) => it.state === "running").map((it) => it.id),
+      );
       if (down.length === 0) continue;
       this.#changed += down.length;
       this.#touched.add(service.name);
@@ -243,14 +262,19 @@ class RestoreRun {
 }
 
 function isReplaced(container: Container, { wanted }: Decision): boolean {
-  return wanted.some((it) => it.service.name === container.service && it.container.number === container.number);
+  return wanted.some((it) =>
+    it.service.name === container.service && it.container.number === container.number
+  );
 }
 
 function notAsSaved(target: Target, { wanted, tags, data }: Decision): RollbackError {
-  const down = wanted.filter(({ now, container }) => now?.state !== container.state).map((it) => it.container.name);
+  const down = wanted.filter(({ now, container }) => now?.state !== container.state).map((it) =>
+    it.container.name
+  );
   const odd = [...down, ...tags.map((it) => it.reference), ...data.map((it) => it.saved.name)];
   return new RollbackError(`${target.name} does not become what was saved: ${odd.join(", ")}`, {
-    hint: "Look at what the containers say (docker logs); something else may be changing them at the same time.",
+    hint:
+      "Look at what the containers say (docker logs); something else may be changing them at the same time.",
     context: { remaining: odd },
   });
 }
