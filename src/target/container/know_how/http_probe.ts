@@ -44,7 +44,9 @@ function publishedPort(container: Container): number | undefined {
 
 function client(url: string): string {
   const seconds = ASK_MS / 1_000;
-  return `if command -v wget >/dev/null 2>&1; then exec wget -q -O /dev/null -T ${seconds} '${url}'; fi
+  // Some builds of busybox die of wget's own time limit.
+  return `limit=; if command -v timeout >/dev/null 2>&1; then limit='timeout ${seconds}'; fi
+if command -v wget >/dev/null 2>&1; then exec $limit wget -q -O /dev/null '${url}'; fi
 if command -v curl >/dev/null 2>&1; then exec curl -fsS -o /dev/null -m ${seconds} '${url}'; fi
 if command -v python3 >/dev/null 2>&1; then
   exec python3 -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=${seconds})' '${url}'
