@@ -16,7 +16,7 @@ import { accessTo, askOnce, knownOf, servicesOf } from "./know.ts";
 import { lookAtStack, type Target, type World } from "./look.ts";
 import type { Container, SavedData, SavedService, SavedStack } from "./model.ts";
 import { inOrder, startOrder } from "./order.ts";
-import { findData } from "./volumes.ts";
+import { describe, findData, strangersOf } from "./volumes.ts";
 
 /** Of so many configuration files the digests are told. */
 const DIGESTS = 200;
@@ -70,7 +70,7 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
   };
   return {
     method: "compose_stack",
-    metadata: metadataOf(stack, engine.description, config.digests),
+    metadata: metadataOf(stack, await engine.describe(), config.digests),
     state: JSON.parse(JSON.stringify(stack)),
     roots: rootsOf(stack),
     fingerprint: await fingerprintOf(target, world, tags, context, {
@@ -98,7 +98,9 @@ function refuseAbsent(target: Target, { project, containers }: World): void {
   }
   if (containers.length > 0 || project.composeFiles.some((it) => lstat(it) !== undefined)) return;
   throw new RollbackVersionNotFoundError(
-    `Cannot capture ${JSON.stringify(target.name)}: there is no compose file in ${project.folder}, and nothing runs ` +
+    `Cannot capture ${
+      JSON.stringify(target.name)
+    }: there is no compose file in ${project.folder}, and nothing runs ` +
       `as the project ${JSON.stringify(project.name)}`,
     { hint: "Name the files with `compose_files`, or the project with `project`." },
   );
@@ -127,7 +129,8 @@ async function describeServices(
     const verdict = runs ? await askOnce(service, target.config, access) : undefined;
     const first = service.containers[0]!;
     const mounts = service.containers.flatMap((it) => it.mounts);
-    const from = (kind: string) => [...new Set(mounts.filter((it) => it.kind === kind).map((it) => it.source))].sort();
+    const from = (kind: string) =>
+      [...new Set(mounts.filter((it) => it.kind === kind).map((it) => it.source))].sort();
     described.push({
       name: service.name,
       verdict: verdict === undefined ? "" : verdict.healthy ? "healthy" : "unhealthy",
@@ -167,13 +170,22 @@ function labelledNeeds({ labels }: Container): readonly string[] {
  * The content of volumes and folders. Twice where the services are held meanwhile: first while they run, so that only
  * what changed since has to be read while they wait.
  */
-async function copyData(target: Target, world: World, context: CaptureContext): Promise<readonly SavedData[]> {
-  const places = await findData(world, context);
+async function copyData(
+  target: Target,
+  world: World,
+  context: CaptureContext,
+): Promise<readonly SavedData[]> {
+  const places = await findData(world);
   if (places.length === 0) return [];
   const { engine, containers, project } = world;
+  for (const it of await strangersOf(engine, world.volumes, containers)) {
+    context.warn(`${describe(it)} uses a volume of the stack too, and is not held while it is copied`);
+  }
   await prepareCopy(target, world, context);
   const order = startOrder(containers.map((it) => it.service), (it) => project.facts.needs.get(it) ?? []);
-  const writers = inOrder(containers, order).filter((it) => it.mounts.some((mount) => mount.writable && mount.kind !== "other"));
+  const writers = inOrder(containers, order).filter((it) =>
+    it.mounts.some((mount) => mount.writable && mount.kind !== "other")
+  );
   const how = target.config.while_copying;
   const earlier = new Map(places.map((it) => [it.path, previousData(context.previous, it.name)]));
   if (how !== "run" && writers.some((it) => it.state === "running")) {
@@ -193,7 +205,11 @@ async function copyData(target: Target, world: World, context: CaptureContext): 
   });
 }
 
-async function prepareCopy(target: Target, { engine, containers }: World, context: CaptureContext): Promise<void> {
+async function prepareCopy(
+  target: Target,
+  { engine, containers }: World,
+  context: CaptureContext,
+): Promise<void> {
   const access = accessTo(engine, context);
   for (const service of servicesOf(containers)) {
     if (!service.containers.some((it) => it.state === "running")) continue;
@@ -211,7 +227,9 @@ function previousConfig(previous: SavedTarget | undefined): ContentRef | undefin
 
 function previousData(previous: SavedTarget | undefined, name: string): ContentRef | undefined {
   const data = previous?.type === "container" ? previous.state["data"] : undefined;
-  const found = Array.isArray(data) ? data.find((it) => (it as { name?: unknown })?.name === name) : undefined;
+  const found = Array.isArray(data)
+    ? data.find((it) => (it as { name?: unknown })?.name === name)
+    : undefined;
   const tree = (found as { tree?: unknown } | undefined)?.tree;
   return isContent(tree) ? tree : undefined;
 }
@@ -237,16 +255,26 @@ function warningsOf(
   const moved = services.filter((it) => it.tag_id !== it.image_id && !it.image.startsWith("sha256:"));
   const broken = problem ?? project.facts.problems[0];
   return [
-    ...containers.length === 0 ? [`Nothing of the project ${project.name} runs: a restore will stop what runs then`] : [],
+    ...containers.length === 0
+      ? [`Nothing of the project ${project.name} runs: a restore will stop what runs then`]
+      : [],
     ...down.map((it) => `${it.name} does not run: it ended with code ${it.exitCode}`),
     ...moved.map((it) =>
       `${it.name} runs ${shortId(it.image_id)}, but ${it.image} ` +
-      (it.tag_id === "" ? "is the name of no image any more" : `is another image by now (${shortId(it.tag_id)})`)
+      (it.tag_id === ""
+        ? "is the name of no image any more"
+        : `is another image by now (${shortId(it.tag_id)})`)
     ),
     ...broken === undefined ? [] : [`compose refuses the files, which are kept as they are: ${broken}`],
-    ...program === "" ? [`No compose program was found for ${engine.kind}: what the files resolve to is not kept`] : [],
+    ...program === "" && project.composeFiles.length > 0
+      ? [`No compose program was found for ${engine.kind}: what the files resolve to is not kept`]
+      : [],
     ...target.config.include_volumes && outside.length > 0
-      ? [`Not kept, since they are outside of the project's folder (name them in bind_mounts): ${outside.join(", ")}`]
+      ? [
+        `Not kept, since they are outside of the project's folder (name them in bind_mounts): ${
+          outside.join(", ")
+        }`,
+      ]
       : [],
   ];
 }
@@ -281,14 +309,19 @@ function rootsOf(stack: SavedStack): readonly StoredRoot[] {
   return [
     { kind: "tree", content: stack.config.tree },
     ...stack.data.map((it): StoredRoot => ({ kind: "tree", content: it.tree })),
-    ...[stack.records, ...stack.resolved === null ? [] : [stack.resolved], ...stack.images.map((it) => it.archive)]
+    ...[
+      stack.records,
+      ...stack.resolved === null ? [] : [stack.resolved],
+      ...stack.images.map((it) => it.archive),
+    ]
       .map((content): StoredRoot => ({ kind: "content", content })),
   ];
 }
 
-async function volumeLabels({ engine, volumes }: World): Promise<readonly { name: string; labels: unknown }[]> {
-  const found = await Promise.all(volumes.map((it) => engine.volume(it)));
-  return found.filter((it) => it !== undefined).map(({ name, labels }) => ({ name, labels }));
+async function volumeLabels(
+  { engine, volumes }: World,
+): Promise<readonly { name: string; labels: unknown }[]> {
+  return [...(await engine.volumes(volumes)).values()].map(({ name, labels }) => ({ name, labels }));
 }
 
 function addJson(context: CaptureContext, value: unknown): Promise<ContentRef> {

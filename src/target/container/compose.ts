@@ -1,5 +1,5 @@
 /** The compose program: only to have it say what it makes of the files. Containers are made by the engine itself. */
-import { ProgramError, programText, runProgram } from "../run_program.ts";
+import { ProgramError, programText } from "../run_program.ts";
 import type { TargetContext } from "../target.ts";
 import { engineEnv } from "./engine.ts";
 import type { EngineKind } from "./model.ts";
@@ -20,57 +20,62 @@ export interface Resolved {
   readonly problem: string | undefined;
 }
 
+/** Says so when it has no plugin of that name: then another program may be there. */
+const NO_PLUGIN =
+  /is not a docker command|unknown (shorthand )?(flag|command)|unrecognized command|looking up compose provider|invalid choice/i;
+
+/** Tries one program after the other until one is there. */
 export async function resolveFiles(
   project: Project,
   config: ContainerConfig,
   kind: EngineKind,
   context: TargetContext,
 ): Promise<Resolved> {
-  const program = config.compose ?? await findCompose(kind, context);
-  if (program === undefined) return { program: "", text: undefined, problem: undefined };
-  if (project.composeFiles.length === 0) return { program: program.join(" "), text: undefined, problem: undefined };
-  const words = [
-    ...program.slice(1),
-    ...existing(project.composeFiles).flatMap((it) => ["-f", it]),
-    "-p",
-    project.name,
-    ...(config.env_files ?? []).flatMap((it) => ["--env-file", resolve(context.folder, it)]),
-    "config",
-  ];
-  try {
-    const text = await programText({
-      program: program[0]!,
-      args: words,
-      package: "docker-compose",
-      context,
-      cwd: project.folder,
-      env: {
-        ...engineEnv(context.env),
-        ...config.env,
-        ...(config.profiles === undefined ? {} : { COMPOSE_PROFILES: config.profiles.join(",") }),
-      },
-      secrets: Object.values(config.env ?? {}),
-      doing: "read the compose files",
-    });
-    return { program: program.join(" "), text, problem: undefined };
-  } catch (error) {
-    if (!(error instanceof ProgramError) || error.end !== "failed") throw error;
-    return { program: program.join(" "), text: undefined, problem: error.stderr };
-  }
-}
-
-async function findCompose(kind: EngineKind, context: TargetContext): Promise<readonly string[] | undefined> {
-  for (const candidate of PROGRAMS[kind]) {
-    const [program, ...words] = candidate;
-    const request = { program: program!, args: [...words, "version"], package: "", context };
+  const files = existing(project.composeFiles);
+  if (files.length === 0) return { program: "", text: undefined, problem: undefined };
+  for (const program of config.compose === undefined ? PROGRAMS[kind] : [config.compose]) {
+    const name = program.join(" ");
     try {
-      await runProgram({ ...request, env: engineEnv(context.env), timeoutMs: 30_000 });
-      return candidate;
+      const text = await askCompose(program, files, project, config, context);
+      return { program: name, text, problem: undefined };
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error;
+      if (error.end === "missing" || error.end === "failed" && NO_PLUGIN.test(error.stderr)) continue;
+      if (error.end !== "failed") throw error;
+      return { program: name, text: undefined, problem: error.stderr };
     }
   }
-  return undefined;
+  return { program: "", text: undefined, problem: undefined };
+}
+
+async function askCompose(
+  [program, ...words]: readonly string[],
+  files: readonly string[],
+  project: Project,
+  config: ContainerConfig,
+  context: TargetContext,
+): Promise<string> {
+  return await programText({
+    program: program!,
+    args: [
+      ...words,
+      ...files.flatMap((it) => ["-f", it]),
+      "-p",
+      project.name,
+      ...(config.env_files ?? []).flatMap((it) => ["--env-file", resolve(context.folder, it)]),
+      "config",
+    ],
+    package: "docker-compose",
+    context,
+    cwd: project.folder,
+    env: {
+      ...engineEnv(context.env),
+      ...config.env,
+      ...(config.profiles === undefined ? {} : { COMPOSE_PROFILES: config.profiles.join(",") }),
+    },
+    secrets: Object.values(config.env ?? {}),
+    doing: "read the compose files",
+  });
 }
 
 function existing(files: readonly string[]): readonly string[] {
@@ -82,4 +87,3 @@ function existing(files: readonly string[]): readonly string[] {
     }
   });
 }
-

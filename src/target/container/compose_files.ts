@@ -94,14 +94,18 @@ class Reader {
 
   #service(name: string, service: JsonObject, folder: string, depth: number): void {
     for (const it of items(service["env_file"])) this.#refer(isJsonObject(it) ? it["path"] : it, folder);
-    const extended = isJsonObject(service["extends"]) ? pathOf(service["extends"]["file"], folder) : undefined;
+    const extended = isJsonObject(service["extends"])
+      ? pathOf(service["extends"]["file"], folder)
+      : undefined;
     if (extended !== undefined) this.read(extended, dirname(extended), depth + 1);
     const shares = ["network_mode", "ipc", "pid"].flatMap((key) => {
       const mode = service[key];
       return typeof mode === "string" && mode.startsWith("service:") ? [mode.slice("service:".length)] : [];
     });
     const needed = [
-      ...isJsonObject(service["depends_on"]) ? Object.keys(service["depends_on"]) : items(service["depends_on"]),
+      ...isJsonObject(service["depends_on"])
+        ? Object.keys(service["depends_on"])
+        : items(service["depends_on"]),
       ...items(service["links"]),
       ...items(service["volumes_from"]),
     ].flatMap((it) => typeof it === "string" ? it.split(":")[0]! : []);
@@ -117,7 +121,9 @@ class Reader {
 
 /** Undefined where it is no path, or one that only compose can work out. */
 function pathOf(value: JsonValue | undefined, folder: string): string | undefined {
-  if (typeof value !== "string" || value === "" || value.includes("$") || value.includes("\0")) return undefined;
+  if (typeof value !== "string" || value === "" || value.includes("$") || value.includes("\0")) {
+    return undefined;
+  }
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? undefined : resolve(folder, value);
 }
 

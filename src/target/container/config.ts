@@ -5,7 +5,10 @@ import { knowHowSetting } from "./know_how/mod.ts";
 
 const pathText = z.string().min(1).refine((it) => !it.includes("\0"), "a path has no NUL");
 const word = z.string().min(1).refine((it) => !it.includes("\0"), "it has a NUL");
-const serviceName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "a service has letters, digits and . _ -");
+const serviceName = z.string().regex(
+  /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+  "a service has letters, digits and . _ -",
+);
 
 export const containerSchema = z.strictObject({
   compose_files: z.array(pathText).min(1).optional().describe(
@@ -31,7 +34,9 @@ export const containerSchema = z.strictObject({
   while_copying: z.enum(["pause", "stop", "run"]).default("pause").describe(
     "What a service does while its volumes are copied. Default: pause",
   ),
-  health_timeout: z.string().refine((it) => durationMs(it) !== undefined, "must be a duration: 60s").default("60s")
+  health_timeout: z.string().refine((it) => durationMs(it) !== undefined, "must be a duration: 60s").default(
+    "60s",
+  )
     .describe("How long a service may take to become healthy. Default: 60s"),
   engine: z.enum(["docker", "podman"]).optional().describe("Default: whichever is there"),
   compose: z.array(word).min(1).optional().describe("The program, for example [docker-compose]"),

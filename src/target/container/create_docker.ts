@@ -12,14 +12,21 @@ export interface CreateBody {
  * @param body what `createBody` says of the record
  * @param ids of containers that were made anew
  */
-export function bodyToCreate(record: JsonObject, body: JsonObject, ids: ReadonlyMap<string, string>): CreateBody {
+export function bodyToCreate(
+  record: JsonObject,
+  body: JsonObject,
+  ids: ReadonlyMap<string, string>,
+): CreateBody {
   const host = part(body, "HostConfig");
   const hostConfig: JsonObject = {
     ...host,
     Binds: [...list(host["Binds"]), ...anonymousBinds(record)],
     ...renewed(host, ["NetworkMode", "IpcMode", "PidMode"], ids),
   };
-  const endpoints = Object.entries(part(part(body, "NetworkingConfig"), "EndpointsConfig")) as [string, JsonValue][];
+  const endpoints = Object.entries(part(part(body, "NetworkingConfig"), "EndpointsConfig")) as [
+    string,
+    JsonValue,
+  ][];
   const mode = text(host["NetworkMode"]);
   const first = endpoints.find(([name]) => name === mode) ?? endpoints[0];
   // A container in another one's network, or in the host's, has none of its own.

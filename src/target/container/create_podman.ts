@@ -1,11 +1,17 @@
 /** From the command that made a container of podman to the one that makes it again. */
-import type { JsonObject } from "#/core/json.ts";
-import { isJsonObject } from "#/core/json.ts";
+import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import { isAnonymousVolume, list, part, text } from "./engine_parse.ts";
 
+/** Set by podman itself, for each container anew. */
+const NOT_GIVEN = /^(HOSTNAME|container|TERM)$/;
+/** Names that podman reads: in its own environment they would change what it does. */
+const PODMANS =
+  /^(PATH|HOME|LANG|TMPDIR|XDG_.*|CONTAINER.*|DOCKER_.*|LD_.*|STORAGE_.*|BUILDAH_.*|REGISTRY_.*)$/;
+
 /**
- * `podman run -d …` becomes `podman create …`; values of variables go by the environment, since command lines are seen
- * by everybody.
+ * `podman run -d …` becomes `podman create …`. Variables are those that the container had, wherever they came from;
+ * their values go by the environment, since command lines are seen by everybody.
+ * @param ids of containers that were made anew
  */
 export function podmanCreate(
   record: JsonObject,
@@ -13,30 +19,50 @@ export function podmanCreate(
 ): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   const [, verb = "create", ...words] = list(part(record, "Config")["CreateCommand"]).map(text);
   const image = words.indexOf(text(record["ImageName"]));
-  const options = image < 0 ? words : words.slice(0, image);
+  const options = plainOptions(image < 0 ? words : words.slice(0, image));
   const rest = image < 0 ? [] : words.slice(image);
-  const env: Record<string, string> = {};
-  const kept = options.filter((it) => it !== "-d" && it !== "--detach").map((word, i, all) => {
-    const [flag, value] = word.startsWith("--env=") ? ["--env", word.slice(6)] : [all[i - 1], word];
-    const named = /^([A-Za-z_][A-Za-z0-9_]*)=([^]*)$/.exec(value);
-    const isVariable = (flag === "-e" || flag === "--env") && named !== null && !isOurs(named[1]!);
-    if (!isVariable) return renewed(word, ids);
-    env[named[1]!] = named[2]!;
-    return word.startsWith("--env=") ? `--env=${named[1]}` : named[1]!;
-  });
-  // `container create` and `run` are spelled alike.
-  const plain = withoutAnonymous(kept);
-  const start = verb === "container" ? ["container", "create", ...plain.slice(1)] : ["create", ...plain];
-  return { args: [...start, ...anonymousVolumes(record), ...rest], env };
+  const variables = variablesOf(record);
+  const shown = variables.map(([name, value]) => PODMANS.test(name) ? `${name}=${value}` : name);
+  const args = [
+    // `container create` and `container run` are spelled alike.
+    ...(verb === "container" ? ["container", "create", ...options.slice(1)] : ["create", ...options]),
+    ...shown.flatMap((it) => ["-e", it]),
+    ...anonymousVolumes(record),
+    ...rest,
+  ];
+  return {
+    args: args.map((word) => word.replaceAll(/\b[0-9a-f]{64}\b/g, (id) => ids.get(id) ?? id)),
+    env: Object.fromEntries(variables.filter(([name]) => !PODMANS.test(name))),
+  };
 }
 
-/** Names that podman itself reads: given by the environment they would change what it does. */
-function isOurs(name: string): boolean {
-  return /^(PATH|HOME|LANG|TMPDIR|XDG_.*|CONTAINER.*|DOCKER_.*|LD_.*|STORAGE_.*|BUILDAH_.*|REGISTRY_.*)$/.test(name);
+/** What tells two such commands apart, besides the image and the variables. */
+export function podmanSpec(record: JsonObject): readonly string[] {
+  const words = list(part(record, "Config")["CreateCommand"]).map(text).slice(2);
+  const image = words.indexOf(text(record["ImageName"]));
+  return image < 0 ? words : [...plainOptions(words.slice(0, image)), ...words.slice(image + 1)];
 }
 
-function renewed(word: string, ids: ReadonlyMap<string, string>): string {
-  return word.replaceAll(/[0-9a-f]{64}/g, (id) => ids.get(id) ?? id);
+export function variablesOf(record: JsonObject): readonly (readonly [string, string])[] {
+  return list(part(record, "Config")["Env"]).map(text).flatMap((it): [string, string][] => {
+    const at = it.indexOf("=");
+    return at <= 0 || NOT_GIVEN.test(it.slice(0, at)) ? [] : [[it.slice(0, at), it.slice(at + 1)]];
+  }).sort(([a], [b]) => a < b ? -1 : 1);
+}
+
+/** Without variables, without volumes that have no name (both are given anew), and not running at once. */
+function plainOptions(words: readonly string[]): readonly string[] {
+  const withValue = (word: string | undefined, value: string | undefined) =>
+    word === "-e" || word === "--env" || word === "--env-file" || word === "-v" && isNameless(value);
+  return words.filter((word, i) =>
+    !/^(-d|--detach)$|^--env(-file)?=/.test(word) && !withValue(word, words[i + 1]) &&
+    !withValue(words[i - 1], word)
+  );
+}
+
+/** `/data`, or `<64 hex digits>:/data`. */
+function isNameless(value: string | undefined): boolean {
+  return value !== undefined && /^([0-9a-f]{64}:)?\/[^:]*(:ro)?$/.test(value);
 }
 
 function anonymousVolumes(record: JsonObject): readonly string[] {
@@ -46,12 +72,4 @@ function anonymousVolumes(record: JsonObject): readonly string[] {
       ? ["-v", `${name}:${text(it["Destination"])}${it["RW"] === false ? ":ro" : ""}`]
       : [];
   });
-}
-
-/** Without volumes that have no name: they are mounted again by what they are called anyway. */
-export function withoutAnonymous(words: readonly string[]): readonly string[] {
-  const isOne = (word: string | undefined) => word !== undefined && /^([0-9a-f]{64}:)?\/[^:]*(:ro)?$/.test(word);
-  return words.filter((word, i) =>
-    !(word === "-v" && isOne(words[i + 1])) && !(words[i - 1] === "-v" && isOne(word))
-  );
 }

@@ -15,7 +15,7 @@ import { fingerprintTree } from "../tree/fingerprint.ts";
 import { temporaryForRoot } from "../tree/leftover.ts";
 import { lookAt } from "../tree/look.ts";
 import { isWithin, parentOf } from "../tree/path.ts";
-import { restoreTree } from "../tree/restore.ts";
+import { type RestoreOutcome, restoreTree } from "../tree/restore.ts";
 import { leftoversBeside } from "../tree/roots.ts";
 import { ownPaths } from "../tree/task.ts";
 import { readRoot, readTree } from "../tree/tree.ts";
@@ -119,7 +119,7 @@ export function isSame({ actions, notes }: Comparison): boolean {
 }
 
 /** Makes it so, in place. @returns files changed and removed, and bytes */
-export async function placeData(place: DataPlace, context: PlanContext) {
+export async function placeData(place: DataPlace, context: PlanContext): Promise<RestoreOutcome> {
   const task = await dataTask(place, context);
   return await restoreTree(task, await compareTree(task), context);
 }
@@ -197,20 +197,14 @@ export function dropBeside(mountpoint: string): void {
   if (lookAt(beside)?.type === "folder") removeFolder(beside);
 }
 
-/** What this process put back, and what it was then: a service that runs again goes on writing to it. */
-const putBack = new Map<string, { readonly fingerprint: string; readonly saved: string }>();
+/** What this process put back, by place: a service that runs again goes on writing to it. */
+const putBack = new Map<string, string>();
 
-/** @param saved the fingerprint of the content that was put back, where it was saved */
-export function rememberPutBack(path: string, fingerprint: string, saved: string): void {
-  putBack.set(path, { fingerprint, saved });
+export function rememberPutBack(path: string, fingerprint: string): void {
+  putBack.set(path, fingerprint);
 }
 
 /** Undefined: nothing was put back there. */
 export function putBackAs(path: string): string | undefined {
-  return putBack.get(path)?.fingerprint;
-}
-
-/** Whether this content was the last that was put back there. */
-export function isPutBack(path: string, saved: string): boolean {
-  return putBack.get(path)?.saved === saved;
+  return putBack.get(path);
 }

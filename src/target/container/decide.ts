@@ -3,13 +3,13 @@ import { posix } from "node:path";
 import type { PlanContext } from "../target.ts";
 import type { Comparison } from "../tree/compare.ts";
 import { isWithin } from "../tree/path.ts";
-import { compareData, type DataPlace, isPutBack, isSame, settledMountpoint } from "./data.ts";
+import { compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
 import { tagsOf } from "./fingerprint.ts";
 import { findArchives, goneImages, type ImageSource, missingImages } from "./images.ts";
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
 import type { Container, SavedContainer, SavedData, SavedService, SavedStack } from "./model.ts";
 import { inOrder, startOrder } from "./order.ts";
-import { describe, strangersOf, unreachable } from "./volumes.ts";
+import { describe, strangersOf, unreachable, usesVolume } from "./volumes.ts";
 
 /** Content that is to be put back. */
 export interface DataChange {
@@ -54,11 +54,13 @@ export interface Decision {
   readonly warnings: readonly string[];
 }
 
+/** @param done names of data that this run has put back: a service that was started on it goes on writing */
 export async function decide(
   target: Target,
   stack: SavedStack,
   world: World,
   context: PlanContext,
+  done: ReadonlySet<string> = new Set(),
 ): Promise<Decision> {
   const { engine } = world;
   const covers = isCovered(target.config.services);
@@ -73,7 +75,7 @@ export async function decide(
   const remove = inOrder(rest.filter((it) => isSaved(it.service)), order);
   const config = await decideConfig(target, stack, context);
   const data = target.config.include_volumes
-    ? await decideData(target, stack, world, context)
+    ? await decideData(target, stack.data.filter((it) => !done.has(it.name)), stack.folder, world, context)
     : noData(stack, world);
   const missing = await missingImages(engine, { ...stack, services });
   const sources = missing.length === 0 ? new Map() : await findArchives(stack, missing, context.store);
@@ -172,18 +174,21 @@ function noData(stack: SavedStack, world: World): DataDecision {
 
 async function decideData(
   target: Target,
-  stack: SavedStack,
+  data: readonly SavedData[],
+  folder: string,
   world: World,
   context: PlanContext,
 ): Promise<DataDecision> {
   const [changes, problems, warnings]: [DataChange[], string[], string[]] = [[], [], []];
-  const allowed = allowedRoots(stack.folder, target.config, context);
-  for (const saved of stack.data) {
+  const allowed = allowedRoots(folder, target.config, context);
+  const names = data.filter((it) => it.kind === "volume").map((it) => it.name);
+  const volumes = await world.engine.volumes(names);
+  for (const saved of data) {
     if (saved.kind === "bind" && !allowed.some((it) => isWithin(saved.path, it))) {
       warnings.push(`${saved.path} is not restored: it is outside of what the target covers (bind_mounts)`);
       continue;
     }
-    const volume = saved.kind === "volume" ? await world.engine.volume(saved.name) : undefined;
+    const volume = saved.kind === "volume" ? volumes.get(saved.name) : undefined;
     if (saved.kind === "volume" && volume === undefined) {
       changes.push({ saved, path: undefined, comparison: undefined });
       continue;
@@ -202,25 +207,18 @@ async function decideData(
       exclude: target.config.exclude,
     };
     const comparison = await compareData(place, context);
-    if (
-      looked === path &&
-      (isSame(comparison) || isPutBack(path, saved.fingerprint) && isWritten(world, saved.name))
-    ) {
-      continue;
-    }
+    if (isSame(comparison) && looked === path) continue;
     changes.push({ saved, path, comparison });
-    if (volume === undefined) continue;
-    const strangers = await strangersOf(world.engine, saved.name, world.containers);
-    problems.push(...strangers.map((it) => `the volume ${saved.name} is in use by ${describe(it)}`));
+  }
+  const replaced = changes.filter((it) => it.saved.kind === "volume" && it.path !== undefined).map((it) =>
+    it.saved.name
+  );
+  const strangers = await strangersOf(world.engine, replaced, world.containers);
+  for (const name of replaced) {
+    const users = strangers.filter((it) => usesVolume(it, name));
+    problems.push(...users.map((it) => `the volume ${name} is in use by ${describe(it)}`));
   }
   return { changes, problems, warnings };
-}
-
-/** Whether a service that runs may write there: it was started on what was put back, and goes on from it. */
-function isWritten({ containers }: World, name: string): boolean {
-  return containers.some((it) =>
-    it.state === "running" && it.mounts.some((mount) => mount.writable && mount.source === name)
-  );
 }
 
 /** Whether it sees something that changes: a volume, a mounted file, or what is below a mounted folder of data. */

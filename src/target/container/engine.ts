@@ -4,7 +4,7 @@
  * `docker system dial-stdio`.
  */
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
-import { ProgramError, type ProgramRequest, runProgram, streamProgram } from "../run_program.ts";
+import { type ProgramError, type ProgramRequest, runProgram, streamProgram } from "../run_program.ts";
 import type { TargetContext } from "../target.ts";
 import { podmanCreate } from "./create_podman.ts";
 import { callEngine } from "./engine_call.ts";
@@ -17,13 +17,18 @@ import type { Container, Engine, EngineKind, ExecOptions, ExecResult, Image, Vol
 const ENGINE_ENV = [
   ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"],
   ...["CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINER_SSHKEY", "CONTAINERS_CONF"],
-  ...["CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"],
+  ...[
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+  ],
 ];
 
 export interface EngineOptions {
   readonly kind: EngineKind;
   readonly context: Pick<TargetContext, "env" | "signal">;
-  readonly description: string;
 }
 
 /** The environment of an engine's programs, also of compose. */
@@ -36,16 +41,19 @@ export function engineEnv(env: (name: string) => string | undefined): Record<str
 
 export class CliEngine implements Engine {
   readonly kind: EngineKind;
-  readonly description: string;
-  readonly #context: EngineOptions["context"];
+  readonly context: EngineOptions["context"];
 
-  constructor({ kind, context, description }: EngineOptions) {
+  constructor({ kind, context }: EngineOptions) {
     this.kind = kind;
     this.context = context;
-    this.#context = context;
-    this.description = description;
   }
-  readonly context: EngineOptions["context"];
+
+  /** @throws {EngineError} it does not answer; {ProgramError} it is not installed */
+  async describe(): Promise<string> {
+    const format = this.kind === "docker" ? "{{.Server.Version}}" : "{{.Client.Version}}";
+    const version = await this.#text(["version", "--format", format], `ask ${this.kind}`);
+    return `${this.kind} ${version.trim()}`;
+  }
 
   async containersOf(project: string): Promise<readonly Container[]> {
     const found = await this.#containers(`label=com.docker.compose.project=${project}`);
@@ -53,13 +61,16 @@ export class CliEngine implements Engine {
     return own.sort((a, b) => a.service < b.service ? -1 : a.service > b.service ? 1 : a.number - b.number);
   }
 
-  containersWith(volume: string): Promise<readonly Container[]> {
-    return this.#containers(`volume=${volume}`);
+  async containersWith(volumes: readonly string[]): Promise<readonly Container[]> {
+    return volumes.length === 0 ? [] : await this.#containers(...volumes.map((it) => `volume=${it}`));
   }
 
-  async #containers(filter: string): Promise<readonly Container[]> {
-    const ids = await this.#text(["ps", "-aq", "--no-trunc", "--filter", filter], "list containers");
-    return (await this.#records(ids.split("\n").filter((it) => it !== ""))).map((it) => containerOf(it, this.kind));
+  async #containers(...filters: readonly string[]): Promise<readonly Container[]> {
+    const words = ["ps", "-aq", "--no-trunc", ...filters.flatMap((it) => ["--filter", it])];
+    const ids = await this.#text(words, "list containers");
+    return (await this.#records(ids.split("\n").filter((it) => it !== ""))).map((it) =>
+      containerOf(it, this.kind)
+    );
   }
 
   records(ids: readonly string[]): Promise<readonly JsonObject[]> {
@@ -67,15 +78,19 @@ export class CliEngine implements Engine {
   }
 
   /** A container that went meanwhile is left out. */
-  async #records(ids: readonly string[]): Promise<readonly JsonObject[]> {
-    if (ids.length === 0) return [];
+  #records(ids: readonly string[]): Promise<readonly JsonObject[]> {
+    return this.#inspectAll("container", ids);
+  }
+
+  /** What is not there is left out. */
+  async #inspectAll(type: string, names: readonly string[]): Promise<readonly JsonObject[]> {
+    if (names.length === 0) return [];
     try {
-      return await this.#inspect("container", ids);
+      return await this.#inspect(type, names);
     } catch (error) {
-      if (!(error instanceof EngineError) || error.problem !== "no_such_thing") throw error;
-      if (ids.length === 1) return [];
-      const each = await Promise.all(ids.map((it) => this.#records([it])));
-      return each.flat();
+      if (!isMissing(error)) throw error;
+      if (names.length === 1) return [];
+      return (await Promise.all(names.map((it) => this.#inspectAll(type, [it])))).flat();
     }
   }
 
@@ -87,6 +102,11 @@ export class CliEngine implements Engine {
   async volume(name: string): Promise<Volume | undefined> {
     const found = await this.#maybe("volume", name);
     return found === undefined ? undefined : volumeOf(found);
+  }
+
+  async volumes(names: readonly string[]): Promise<ReadonlyMap<string, Volume>> {
+    const found = (await this.#inspectAll("volume", names)).map(volumeOf);
+    return new Map(found.map((it) => [it.name, it]));
   }
 
   async createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
@@ -102,7 +122,9 @@ export class CliEngine implements Engine {
     const name = text(record["Name"]) || text(record["name"]);
     const labels = record["Labels"] ?? record["labels"];
     const words = [
-      ...Object.entries(isJsonObject(labels) ? labels : {}).flatMap(([k, v]) => ["--label", `${k}=${text(v)}`]),
+      ...Object.entries(isJsonObject(labels) ? labels : {}).flatMap((
+        [k, v],
+      ) => ["--label", `${k}=${text(v)}`]),
       ...flagWhen(record["Internal"] ?? record["internal"], "--internal"),
       ...list(part(record, "IPAM")["Config"]).filter(isJsonObject).flatMap(subnetWords),
       ...list(record["subnets"]).filter(isJsonObject).flatMap(subnetWords),
@@ -216,14 +238,7 @@ export class CliEngine implements Engine {
   }
 
   async #maybe(type: string, name: string): Promise<JsonObject | undefined> {
-    try {
-      return (await this.#inspect(type, [name]))[0];
-    } catch (error) {
-      const isMissing = error instanceof EngineError &&
-        (error.problem === "no_such_thing" || error.problem === "image_gone");
-      if (isMissing) return undefined;
-      throw error;
-    }
+    return (await this.#inspectAll(type, [name]))[0];
   }
 
   async #inspect(type: string, names: readonly string[]): Promise<readonly JsonObject[]> {
@@ -255,11 +270,16 @@ export class CliEngine implements Engine {
       program: this.kind,
       args,
       package: this.kind === "docker" ? "docker.io" : "podman",
-      context: this.#context,
-      env: engineEnv(this.#context.env),
+      context: this.context,
+      env: engineEnv(this.context.env),
       doing,
     };
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof EngineError &&
+    (error.problem === "no_such_thing" || error.problem === "image_gone");
 }
 
 function flagWhen(value: unknown, flag: string): readonly string[] {
@@ -280,6 +300,9 @@ function notByPodman(name: string): ProgramError {
     `Cannot make the container ${name}: it was made through podman's socket, and podman does not say how`,
     "refused",
     "podman",
-    { hint: "Set DOCKER_HOST to podman's socket and `engine: docker` for this target: then docker's client makes it." },
+    {
+      hint:
+        "Set DOCKER_HOST to podman's socket and `engine: docker` for this target: then docker's client makes it.",
+    },
   );
 }

@@ -16,7 +16,11 @@ export interface EngineCall {
  * @returns the answer, an empty object where it has no body
  * @throws {EngineError} the engine refuses, in its own words
  */
-export async function callEngine(call: EngineCall, doing: string, request: ProgramRequest): Promise<JsonObject> {
+export async function callEngine(
+  call: EngineCall,
+  doing: string,
+  request: ProgramRequest,
+): Promise<JsonObject> {
   const body = Buffer.from(JSON.stringify(call.body));
   const head = [
     `${call.method} ${call.path} HTTP/1.1`,
@@ -26,9 +30,11 @@ export async function callEngine(call: EngineCall, doing: string, request: Progr
     `Content-Length: ${body.length}`,
   ];
   const stdin = Buffer.concat([Buffer.from(head.join("\r\n") + "\r\n\r\n"), body]);
-  const { stdout } = await runProgram({ ...request, args: ["system", "dial-stdio"], stdin }).catch((error) => {
-    throw engineError(error);
-  });
+  const { stdout } = await runProgram({ ...request, args: ["system", "dial-stdio"], stdin }).catch(
+    (error) => {
+      throw engineError(error);
+    },
+  );
   const answer = readAnswer(Buffer.from(stdout));
   if (answer.status >= 200 && answer.status < 300) return answer.body;
   const said = lastLines(text(answer.body["message"])) || `it answered ${answer.status}`;

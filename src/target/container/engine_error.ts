@@ -57,7 +57,9 @@ const PROBLEMS: readonly (readonly [RegExp, EngineProblem, string])[] = [
 
 /** What a failure of an engine's program means; other errors stay as they are. */
 export function engineError(error: unknown): unknown {
-  if (!(error instanceof ProgramError) || error instanceof EngineError || error.end !== "failed") return error;
+  if (!(error instanceof ProgramError) || error instanceof EngineError || error.end !== "failed") {
+    return error;
+  }
   return engineErrorOf(error.message, error.stderr, error.program, error.exitCode);
 }
 

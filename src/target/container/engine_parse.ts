@@ -1,8 +1,17 @@
 /** What `inspect` of docker or podman says, as values. Both leave out or rename fields; what is missing is empty. */
 import { sha256Hex } from "#/core/sha256.ts";
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "#/core/json.ts";
-import { withoutAnonymous } from "./create_podman.ts";
-import type { Container, EngineKind, Health, Image, Mount, PublishedPort, RunState, Volume } from "./model.ts";
+import { podmanSpec, variablesOf } from "./create_podman.ts";
+import type {
+  Container,
+  EngineKind,
+  Health,
+  Image,
+  Mount,
+  PublishedPort,
+  RunState,
+  Volume,
+} from "./model.ts";
 
 const ANONYMOUS = /^[0-9a-f]{64}$/;
 
@@ -67,12 +76,8 @@ export function volumeOf(raw: JsonObject): Volume {
  * writes the same one everywhere, and nobody's changes when a container is made by hand.
  */
 function specDigest(raw: JsonObject, kind: EngineKind): string {
-  const config = part(raw, "Config");
-  const command = config["CreateCommand"];
-  if (kind === "podman" && Array.isArray(command)) {
-    const words = command.map(text).filter((it) => it !== "-d" && it !== "--detach");
-    const plain = withoutAnonymous(words.slice(2));
-    return sha256Hex(canonicalJson({ command: plain.map(withoutValue), env: sortedTexts(config["Env"]) }));
+  if (kind === "podman" && Array.isArray(part(raw, "Config")["CreateCommand"])) {
+    return sha256Hex(canonicalJson({ command: podmanSpec(raw), env: variablesOf(raw) }));
   }
   // Which container another one shares its network with is known by an id, which is another one each time.
   return sha256Hex(canonicalJson(createBody(raw)).replaceAll(/"container:[0-9a-f]{64}"/g, '"container:"'));
@@ -162,14 +167,4 @@ export function texts(value: JsonValue | undefined): Readonly<Record<string, str
   return isJsonObject(value)
     ? Object.fromEntries(Object.entries(value).map(([key, it]) => [key, text(it)]))
     : {};
-}
-
-/** `-e NAME=value` may have become `-e NAME`: the values are in the environment. */
-function withoutValue(word: string): string {
-  return /^[A-Za-z_][A-Za-z0-9_]*=/.test(word) ? word.slice(0, word.indexOf("=")) : word;
-}
-
-function sortedTexts(value: JsonValue | undefined): readonly string[] {
-  // podman adds these by itself, from the image's name or the id of the container.
-  return list(value).map(text).filter((it) => !/^(HOSTNAME|container)=/.test(it)).sort();
 }

@@ -8,9 +8,14 @@ import { lookAtStack, type Target, type World } from "./look.ts";
 import { findData } from "./volumes.ts";
 
 /** What each reference is the name of now. */
-export async function tagsOf(engine: CliEngine, references: readonly string[]): Promise<ReadonlyMap<string, string>> {
+export async function tagsOf(
+  engine: CliEngine,
+  references: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
   const distinct = [...new Set(references)].filter((it) => it !== "").sort();
-  const ids = await Promise.all(distinct.map(async (it) => [it, (await engine.image(it))?.id ?? ""] as const));
+  const ids = await Promise.all(
+    distinct.map(async (it) => [it, (await engine.image(it))?.id ?? ""] as const),
+  );
   return new Map(ids);
 }
 
@@ -50,7 +55,7 @@ async function dataDigests(
   known: KnownDigests | undefined,
 ): Promise<readonly (readonly [string, string])[]> {
   const digests: (readonly [string, string])[] = [];
-  for (const { name, path } of await findData(world, { ...context, warn: () => {} })) {
+  for (const { name, path } of await findData(world)) {
     const digest = known?.data.get(path) ?? await dataDigest(target, world, name, path, context);
     digests.push([name, digest]);
   }

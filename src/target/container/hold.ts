@@ -66,7 +66,9 @@ function startWatcher(
   how: "pause" | "stop",
   context: TargetContext,
 ): Deno.ChildProcess {
-  const goesOn = how === "pause" ? ["unpause", "{{.State.Paused}}", "false"] : ["start", "{{.State.Running}}", "true"];
+  const goesOn = how === "pause"
+    ? ["unpause", "{{.State.Paused}}", "false"]
+    : ["start", "{{.State.Running}}", "true"];
   return new Deno.Command("/bin/sh", {
     args: ["-c", WATCHER, "sh", engine.kind, ...goesOn, ...ids],
     env: { ...cleanEnvironment(context.env), ...engineEnv(context.env) },

@@ -35,9 +35,11 @@ export async function saveImages(
 function archivesOf(saved: SavedTarget): ReadonlyMap<string, ContentRef> {
   const images = saved.type === "container" ? saved.state["images"] : undefined;
   const list = Array.isArray(images) ? images.filter(isJsonObject) : [];
-  return new Map(list.flatMap(({ id, archive }) =>
-    typeof id === "string" && isContent(archive) ? [[id, archive] as const] : []
-  ));
+  return new Map(
+    list.flatMap(({ id, archive }) =>
+      typeof id === "string" && isContent(archive) ? [[id, archive] as const] : []
+    ),
+  );
 }
 
 /** Where an image can be had from: this snapshot, or another one of the store. */
@@ -58,7 +60,9 @@ export async function findArchives(
   const { snapshots } = await store.listSnapshots();
   for (const { id: snapshot, targets } of snapshots.toReversed()) {
     for (const target of targets) {
-      for (const [id, archive] of archivesOf(target)) if (!found.has(id)) found.set(id, { archive, snapshot });
+      for (const [id, archive] of archivesOf(target)) {
+        if (!found.has(id)) found.set(id, { archive, snapshot });
+      }
     }
   }
   return found;
@@ -66,7 +70,9 @@ export async function findArchives(
 
 /** The images of the wanted containers that the engine does not have. */
 export async function missingImages(engine: CliEngine, stack: SavedStack): Promise<readonly string[]> {
-  const ids = [...new Set(stack.services.flatMap((it) => it.containers.map((container) => container.image_id)))];
+  const ids = [
+    ...new Set(stack.services.flatMap((it) => it.containers.map((container) => container.image_id))),
+  ];
   const present = await Promise.all(ids.map((id) => engine.image(id)));
   return ids.filter((_, i) => present[i] === undefined);
 }
@@ -103,10 +109,13 @@ export async function loadImages(
   for (const id of missing) {
     await engine.loadImages(context.store.readStream(sources.get(id)!.archive));
     if (await engine.image(id) === undefined) {
-      throw new RollbackBackupError(`The saved image ${shortId(id)} was loaded, but the engine calls it otherwise`, {
-        hint: "Restore with the engine that the snapshot was taken with.",
-        context: { image: id },
-      });
+      throw new RollbackBackupError(
+        `The saved image ${shortId(id)} was loaded, but the engine calls it otherwise`,
+        {
+          hint: "Restore with the engine that the snapshot was taken with.",
+          context: { image: id },
+        },
+      );
     }
   }
 }

@@ -41,7 +41,10 @@ async function treeChanges(
   context: PlanContext,
 ): Promise<readonly TargetChange[]> {
   if (after === undefined) return [];
-  const [left, right] = [await readRoot(context.store, before.tree), await readRoot(context.store, after.tree)];
+  const [left, right] = [
+    await readRoot(context.store, before.tree),
+    await readRoot(context.store, after.tree),
+  ];
   return await diffTrees(left, right, context.store, []);
 }
 
@@ -53,7 +56,9 @@ function serviceChanges(before: SavedStack, after: SavedStack): readonly TargetC
     if (b === undefined) return [{ action: "remove", path: name }];
     if (a === undefined) return [{ action: "create", path: name, detail: b.image }];
     const parts = [
-      ...a.image_id === b.image_id ? [] : [`image ${a.image} (${shortId(a.image_id)}) becomes ${b.image} (${shortId(b.image_id)})`],
+      ...a.image_id === b.image_id
+        ? []
+        : [`image ${a.image} (${shortId(a.image_id)}) becomes ${b.image} (${shortId(b.image_id)})`],
       ...a.tag_id === b.tag_id ? [] : [`${b.image} is the name of another image`],
       ...a.config_hash === b.config_hash ? [] : ["made from another configuration"],
       ...a.state === b.state ? [] : [`${a.state} becomes ${b.state}`],
@@ -63,9 +68,13 @@ function serviceChanges(before: SavedStack, after: SavedStack): readonly TargetC
 }
 
 function containersOf(stack: SavedStack) {
-  return new Map(stack.services.flatMap((service) =>
-    service.containers.map((it) => [it.name, { ...it, image: service.image, tag_id: service.tag_id }] as const)
-  ));
+  return new Map(
+    stack.services.flatMap((service) =>
+      service.containers.map((it) =>
+        [it.name, { ...it, image: service.image, tag_id: service.tag_id }] as const
+      )
+    ),
+  );
 }
 
 /** `config/…` by path, `volumes/NAME/…`, `images/ID.tar`, and what compose made of the files. */

@@ -88,7 +88,9 @@ function nameOf(facts: ComposeFacts, folder: string, { env }: TargetContext): st
 /** One variable of an env file; the last one counts. */
 function variableOf(file: string, name: string): string {
   if (lstat(file)?.isFile !== true) return "";
-  const found = Deno.readTextFileSync(file).matchAll(new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=(.*)$`, "gm"));
+  const found = Deno.readTextFileSync(file).matchAll(
+    new RegExp(`^\\s*(?:export\\s+)?${name}\\s*=(.*)$`, "gm"),
+  );
   return ([...found].at(-1)?.[1] ?? "").trim().replace(/^(["'])(.*)\1$/, "$2");
 }
 
@@ -111,7 +113,11 @@ function isOurs(path: string, project: Project, config: ContainerConfig, context
 }
 
 /** What a restore may write: a snapshot that names more is not believed. */
-export function allowedRoots(folder: string, config: ContainerConfig, context: TargetContext): readonly string[] {
+export function allowedRoots(
+  folder: string,
+  config: ContainerConfig,
+  context: TargetContext,
+): readonly string[] {
   const named = [
     ...config.compose_files ?? [],
     ...config.env_files ?? [],
@@ -128,7 +134,9 @@ function mountsOf(
   context: TargetContext,
 ): Pick<World, "volumes" | "binds" | "outside"> & { readonly files: readonly string[] } {
   const mounts = containers.flatMap((it) => it.mounts);
-  const volumes = new Set(mounts.filter((it) => it.kind === "volume" && it.source !== "").map((it) => it.source));
+  const volumes = new Set(
+    mounts.filter((it) => it.kind === "volume" && it.source !== "").map((it) => it.source),
+  );
   const sources = [...new Set(mounts.filter((it) => it.kind === "bind").map((it) => resolve(it.source)))];
   const mine = sources.filter((it) => isOurs(it, project, config, context));
   const isFolder = (path: string) => lstat(path)?.isDirectory === true;

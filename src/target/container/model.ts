@@ -96,15 +96,17 @@ export interface ExecOptions {
 /** docker or podman. Everything is asked of the engine that the environment names; nothing is kept between calls. */
 export interface Engine {
   readonly kind: EngineKind;
-  /** For people: `docker 20.10.24 (unix:///var/run/docker.sock)`. */
-  readonly description: string;
+  /** For people: `docker 20.10.24`. */
+  describe(): Promise<string>;
   /** All containers of a project, also stopped ones, in the order of service and number. */
   containersOf(project: string): Promise<readonly Container[]>;
-  /** Those that have the volume mounted, of whatever project, also stopped ones. */
-  containersWith(volume: string): Promise<readonly Container[]>;
+  /** Those that have one of the volumes mounted, of whatever project, also stopped ones. */
+  containersWith(volumes: readonly string[]): Promise<readonly Container[]>;
   /** Undefined: there is none. */
   image(reference: string): Promise<Image | undefined>;
   volume(name: string): Promise<Volume | undefined>;
+  /** Those of the volumes that are there, by name. */
+  volumes(names: readonly string[]): Promise<ReadonlyMap<string, Volume>>;
   createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
   /** What the engine says of containers, whole; may hold secrets. In the order of the ids. */
   records(ids: readonly string[]): Promise<readonly JsonObject[]>;

@@ -3,23 +3,33 @@ import { resolve } from "node:path";
 import { ProgramError, programText } from "../run_program.ts";
 import type { TargetContext } from "../target.ts";
 import { CliEngine, engineEnv } from "./engine.ts";
-import { EngineError, engineError } from "./engine_error.ts";
+import { EngineError } from "./engine_error.ts";
 import type { EngineKind } from "./model.ts";
 
 type Context = Pick<TargetContext, "env" | "signal">;
 
+/** Which of the two answered, in this process: it is asked once. */
+let answered: EngineKind | undefined;
+
 /** @throws {EngineError} none answers; {ProgramError} none is installed */
 export async function openEngine(wanted: EngineKind | undefined, context: Context): Promise<CliEngine> {
-  const named = wanted ?? namedByEnvironment(context);
-  if (named !== undefined) return await ask(named, context);
+  const named = wanted ?? namedByEnvironment(context) ?? answered;
+  if (named !== undefined) return new CliEngine({ kind: named, context });
+  answered = await whoAnswers(context);
+  return new CliEngine({ kind: answered, context });
+}
+
+async function whoAnswers(context: Context): Promise<EngineKind> {
   try {
-    return await ask("docker", context);
+    await new CliEngine({ kind: "docker", context }).describe();
+    return "docker";
   } catch (error) {
     const isAbsent = error instanceof ProgramError && error.end === "missing" ||
       error instanceof EngineError && error.problem === "unreachable";
     if (!isAbsent) throw error;
     try {
-      return await ask("podman", context);
+      await new CliEngine({ kind: "podman", context }).describe();
+      return "podman";
     } catch (second) {
       throw second instanceof ProgramError && second.end === "missing" ? error : second;
     }
@@ -29,23 +39,6 @@ export async function openEngine(wanted: EngineKind | undefined, context: Contex
 function namedByEnvironment({ env }: Context): EngineKind | undefined {
   if ((env("DOCKER_HOST") ?? env("DOCKER_CONTEXT") ?? "") !== "") return "docker";
   return (env("CONTAINER_HOST") ?? env("CONTAINER_CONNECTION") ?? "") === "" ? undefined : "podman";
-}
-
-async function ask(kind: EngineKind, context: Context): Promise<CliEngine> {
-  const format = kind === "docker" ? "{{.Server.Version}}" : "{{.Client.Version}}";
-  try {
-    const version = await programText({
-      program: kind,
-      args: ["version", "--format", format],
-      package: kind === "docker" ? "docker.io" : "podman",
-      context,
-      env: engineEnv(context.env),
-      doing: `ask ${kind}`,
-    });
-    return new CliEngine({ kind, context, description: `${kind} ${version.trim()}` });
-  } catch (error) {
-    throw engineError(error);
-  }
 }
 
 /**

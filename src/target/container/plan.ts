@@ -27,7 +27,9 @@ export function warningsOf({ warnings, config }: Decision): readonly string[] {
   if (config.skipped.length === 0) return warnings;
   return [
     ...warnings,
-    `Not restored, because they are outside of the project's folder and not named: ${config.skipped.join(", ")}`,
+    `Not restored, because they are outside of the project's folder and not named: ${
+      config.skipped.join(", ")
+    }`,
   ];
 }
 
@@ -35,24 +37,34 @@ export function warningsOf({ warnings, config }: Decision): readonly string[] {
 export function changesOfStack(decision: Decision): readonly TargetChange[] {
   const { config, data, missingImages, remove, stop, tags, wanted, sources } = decision;
   const replaced = (service: string, number: number) =>
-    wanted.some((it) => it.now === undefined && it.service.name === service && it.container.number === number);
+    wanted.some((it) =>
+      it.now === undefined && it.service.name === service && it.container.number === number
+    );
   return [
     ...missingImages.map((id): TargetChange => {
       const from = sources.get(id)?.snapshot;
-      return { action: "create", path: shortId(id), detail: `load the image${from === undefined ? "" : ` from ${from}`}` };
+      return {
+        action: "create",
+        path: shortId(id),
+        detail: `load the image${from === undefined ? "" : ` from ${from}`}`,
+      };
     }),
     ...[...stop].reverse().map((it): TargetChange => ({ action: "run", path: it.name, detail: "stop" })),
     ...[...remove].reverse().map((it): TargetChange => ({
       action: "remove",
       path: it.name,
-      detail: replaced(it.service, it.number) ? "the container, to be made again" : "the container, which came later",
+      detail: replaced(it.service, it.number)
+        ? "the container, to be made again"
+        : "the container, which came later",
     })),
     ...isSame(config.comparison) ? [] : changesOf(config.comparison),
     ...data.map(({ saved, path }): TargetChange => ({
       action: path === undefined ? "create" : "replace",
       path: saved.name,
       bytes: saved.bytes,
-      detail: saved.kind === "volume" ? `the volume's content, ${saved.files} files` : `the folder, ${saved.files} files`,
+      detail: saved.kind === "volume"
+        ? `the volume's content, ${saved.files} files`
+        : `the folder, ${saved.files} files`,
     })),
     ...wanted.flatMap(({ service, container, now }): readonly TargetChange[] => {
       const image = `${service.image} (${shortId(container.image_id)})`;
@@ -62,7 +74,11 @@ export function changesOfStack(decision: Decision): readonly TargetChange[] {
       }
       const stopped = stop.includes(now);
       if (container.state === "stopped" || now.state === container.state && !stopped) return [];
-      return [{ action: "run", path: container.name, detail: container.state === "paused" ? "start and pause" : "start" }];
+      return [{
+        action: "run",
+        path: container.name,
+        detail: container.state === "paused" ? "start and pause" : "start",
+      }];
     }),
     ...tags.map(({ reference, id, now }): TargetChange => ({
       action: now === "" ? "create" : id === "" ? "remove" : "replace",
@@ -77,7 +93,8 @@ function summaryOf({ config, data, remove, stop, tags, wanted, missingImages }: 
   const made = wanted.filter((it) => it.now === undefined).length;
   const files = config.comparison.actions.filter((it) => it.kind !== "times").length;
   const started = wanted.filter(({ now, container }) =>
-    now !== undefined && container.state !== "stopped" && (now.state !== container.state || stop.includes(now))
+    now !== undefined && container.state !== "stopped" &&
+    (now.state !== container.state || stop.includes(now))
   ).length;
   const parts = [
     ...count(missingImages.length, "load images:"),

@@ -8,15 +8,7 @@ import { RollbackBackupError, RollbackError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import type { RestoreContext, Restored, TargetContext } from "../target.ts";
-import {
-  dropBeside,
-  exchange,
-  fillBeside,
-  fingerprintData,
-  placeData,
-  rememberPutBack,
-  settleExchange,
-} from "./data.ts";
+import { dropBeside, exchange, fillBeside, placeData, rememberPutBack, settleExchange } from "./data.ts";
 import { type DataChange, decide, type Decision, isDone, isTag } from "./decide.ts";
 import { EngineError } from "./engine_error.ts";
 import { loadImages } from "./images.ts";
@@ -47,6 +39,7 @@ class RestoreRun {
   readonly #context: RestoreContext;
   readonly #touched = new Set<string>();
   readonly #warnings = new Set<string>();
+  readonly #putBackNames = new Set<string>();
   #records: StackRecords | undefined;
   #changed = 0;
   #removed = 0;
@@ -64,8 +57,9 @@ class RestoreRun {
     await this.#settleVolumes(first);
     for (let tries = 1;; tries++) {
       const world = await this.#look();
-      const decision = await decide(this.#target, this.#stack, world, this.#context);
+      const decision = await decide(this.#target, this.#stack, world, this.#context, this.#putBackNames);
       refuse(this.#target, decision);
+      await this.#rememberData(world, decision);
       if (isDone(decision)) return this.#end(world, decision);
       // A container that ends by itself right after its start does so again.
       if (tries > TRIES) throw notAsSaved(this.#target, decision);
@@ -78,6 +72,14 @@ class RestoreRun {
         await this.#pause();
       }
     }
+  }
+
+  /** What is as it was saved, before a service that is started goes on writing. */
+  async #rememberData({ engine }: World, { data }: Decision): Promise<void> {
+    if (!this.#target.config.include_volumes) return;
+    const same = this.#stack.data.filter((it) => !data.some(({ saved }) => saved === it));
+    const volumes = await engine.volumes(same.filter((it) => it.kind === "volume").map((it) => it.name));
+    for (const it of same) rememberPutBack(volumes.get(it.name)?.mountpoint ?? it.path, it.fingerprint);
   }
 
   #look(): Promise<World> {
@@ -141,8 +143,8 @@ class RestoreRun {
       };
       this.#bytes += (await placeData(place, this.#context)).bytes;
     }
-    const now = await fingerprintData([at], this.#target.config.exclude, this.#context);
-    rememberPutBack(at, now, saved.fingerprint);
+    rememberPutBack(at, saved.fingerprint);
+    this.#putBackNames.add(saved.name);
     this.#changed++;
   }
 

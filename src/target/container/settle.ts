@@ -8,7 +8,7 @@ import type { Container } from "./model.ts";
 const LONGEST_MS = 60_000;
 const LOOK_AGAIN_MS = 200;
 /** What changes containers; `logs`, `exec` or `attach` of a person may go on for days. */
-const CHANGING = /^\S*(docker|podman)\s+(start|stop|rm|pause|unpause|kill|create|load|tag|system dial-stdio)\b/;
+const CHANGING = /^\S*(docker|podman)\s+(start|stop|rm|pause|unpause|kill|create|load|tag)\b/;
 const COMPOSING = /docker-compose|podman-compose|docker compose|podman compose/;
 
 /** Waits until none is left, a minute at most. A machine without `ps` has none that could be seen. */
@@ -19,11 +19,13 @@ export async function waitForOthers(
 ): Promise<void> {
   const ids = containers.map((it) => it.id);
   const isOne = (line: string) =>
-    CHANGING.test(line) && (ids.some((id) => line.includes(id)) || line.includes("dial-stdio")) ||
+    CHANGING.test(line) && ids.some((id) => line.includes(id)) ||
     COMPOSING.test(line) && line.includes(` -p ${project} `);
   const deadline = performance.now() + LONGEST_MS;
   while (performance.now() < deadline && commandLines(context).some(isOne)) {
-    await wait(LOOK_AGAIN_MS, undefined, { signal: context.signal }).catch(() => throwIfStopped(context.signal));
+    await wait(LOOK_AGAIN_MS, undefined, { signal: context.signal }).catch(() =>
+      throwIfStopped(context.signal)
+    );
   }
 }
 

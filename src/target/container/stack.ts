@@ -59,15 +59,17 @@ const schema = z.object({
   config: z.object({ tree: contentSchema, roots: z.array(path) }),
   resolved: contentSchema.nullable(),
   records: contentSchema,
-  data: z.array(z.object({
-    kind: z.enum(["volume", "bind"]),
-    name: z.string(),
-    path,
-    tree: contentSchema,
-    fingerprint: z.string(),
-    files: z.number(),
-    bytes: z.number(),
-  }).refine((it) => it.kind === "bind" ? it.name === it.path : name.safeParse(it.name).success)),
+  data: z.array(
+    z.object({
+      kind: z.enum(["volume", "bind"]),
+      name: z.string(),
+      path,
+      tree: contentSchema,
+      fingerprint: z.string(),
+      files: z.number(),
+      bytes: z.number(),
+    }).refine((it) => it.kind === "bind" ? it.name === it.path : name.safeParse(it.name).success),
+  ),
   images: z.array(z.object({ id: imageId, references: z.array(z.string()), archive: contentSchema })),
 });
 

@@ -1,6 +1,5 @@
 /** Where the content of a stack's volumes and folders is on this machine. */
 import { RollbackBackupError } from "#/core/errors.ts";
-import type { TargetContext } from "../target.ts";
 import { lookAt } from "../tree/look.ts";
 import type { CliEngine } from "./engine.ts";
 import type { World } from "./look.ts";
@@ -14,19 +13,15 @@ export interface DataPlaceFound {
 }
 
 /** @throws {RollbackBackupError} one of them cannot be read from here */
-export async function findData(world: World, context: TargetContext): Promise<readonly DataPlaceFound[]> {
-  const { engine, containers, volumes, binds } = world;
+export async function findData(world: World): Promise<readonly DataPlaceFound[]> {
+  const { engine, volumes, binds } = world;
   const found: DataPlaceFound[] = [];
-  for (const name of volumes) {
-    const volume = await engine.volume(name);
-    if (volume === undefined) continue;
+  for (const volume of (await engine.volumes(volumes)).values()) {
     await assertReadable(engine, volume);
-    found.push({ kind: "volume", name, path: volume.mountpoint });
-    for (const it of await strangersOf(engine, name, containers)) {
-      context.warn(`The volume ${name} is also used by ${describe(it)}, which is not held while it is copied`);
-    }
+    found.push({ kind: "volume", name: volume.name, path: volume.mountpoint });
   }
-  return [...found, ...binds.map((it): DataPlaceFound => ({ kind: "bind", name: it, path: it }))];
+  return [...found, ...binds.map((it): DataPlaceFound => ({ kind: "bind", name: it, path: it }))]
+    .sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** @throws {RollbackBackupError} its content is not a folder that this process can work with */
@@ -52,14 +47,18 @@ export async function unreachable(engine: CliEngine, volume: Volume): Promise<st
   return `there is no folder ${volume.mountpoint} here`;
 }
 
-/** Running containers that have the volume mounted and are not ours. */
+/** Running containers that have one of the volumes mounted and are not ours. */
 export async function strangersOf(
   engine: CliEngine,
-  volume: string,
+  volumes: readonly string[],
   ours: readonly Container[],
 ): Promise<readonly Container[]> {
-  const all = await engine.containersWith(volume);
+  const all = await engine.containersWith(volumes);
   return all.filter((it) => it.state !== "stopped" && !ours.some((own) => own.id === it.id));
+}
+
+export function usesVolume(container: Container, volume: string): boolean {
+  return container.mounts.some((it) => it.kind === "volume" && it.source === volume);
 }
 
 export function describe(container: Container): string {
