@@ -1,6 +1,6 @@
 /** A small stack on a real engine of a test's own, for the tests of the target `container`. */
 import type { JsonObject } from "#/core/json.ts";
-import { type ContainerEngine } from "../support/servers/container_engine.ts";
+import type { ContainerEngine } from "../support/servers/container_engine.ts";
 import { importBusybox } from "../support/servers/container_images.ts";
 import { startDocker } from "../support/servers/docker.ts";
 import { startPodman } from "../support/servers/podman.ts";

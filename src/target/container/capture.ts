@@ -8,15 +8,13 @@ import { ProgramError, programText } from "../run_program.ts";
 import type { CaptureContext, Captured } from "../target.ts";
 import { isContent } from "../tree/entry.ts";
 import { type Resolved, resolveFiles } from "./compose.ts";
+import { copyData } from "./copy_data.ts";
 import { captureData } from "./data.ts";
+import { describeServices } from "./describe_services.ts";
 import { fingerprintOf, tagsOf } from "./fingerprint.ts";
-import { holding } from "./hold.ts";
 import { saveImages, shortId } from "./images.ts";
-import { accessTo, askOnce, knownOf, servicesOf } from "./know.ts";
 import { lookAtStack, type Target, type World } from "./look.ts";
-import type { Container, SavedData, SavedService, SavedStack } from "./model.ts";
-import { inOrder, startOrder } from "./order.ts";
-import { describe, findData, strangersOf } from "./volumes.ts";
+import type { SavedService, SavedStack } from "./model.ts";
 
 /** Of so many configuration files the digests are told. */
 const DIGESTS = 200;
@@ -116,121 +114,9 @@ function refuseUnreadable({ project, containers }: World, { problem }: Resolved)
   });
 }
 
-async function describeServices(
-  target: Target,
-  { engine, containers, project }: World,
-  tags: ReadonlyMap<string, string>,
-  context: CaptureContext,
-): Promise<readonly SavedService[]> {
-  const access = accessTo(engine, context);
-  const described: SavedService[] = [];
-  for (const service of servicesOf(containers)) {
-    const runs = service.containers.some((it) => it.state === "running");
-    const verdict = runs ? await askOnce(service, target.config, access) : undefined;
-    const first = service.containers[0]!;
-    const mounts = service.containers.flatMap((it) => it.mounts);
-    const from = (kind: string) =>
-      [...new Set(mounts.filter((it) => it.kind === kind).map((it) => it.source))].sort();
-    described.push({
-      name: service.name,
-      verdict: verdict === undefined ? "" : verdict.healthy ? "healthy" : "unhealthy",
-      image: first.image,
-      image_id: first.imageId,
-      digests: (await engine.image(first.imageId))?.digests ?? [],
-      tag_id: tags.get(first.image) ?? "",
-      containers: service.containers.map(savedContainer),
-      depends_on: [...project.facts.needs.get(service.name) ?? labelledNeeds(first)],
-      volumes: from("volume").filter((it) => it !== ""),
-      binds: from("bind"),
-    });
-  }
-  return described;
-}
-
-function savedContainer(it: Container): SavedService["containers"][number] {
-  return {
-    number: it.number,
-    name: it.name,
-    id: it.id,
-    image_id: it.imageId,
-    config_hash: it.configHash,
-    state: it.state,
-    health: it.health,
-    networks: it.networks,
-  };
-}
-
-/** `db:service_started:false,cache:…`: compose v2 says it on the container. */
-function labelledNeeds({ labels }: Container): readonly string[] {
-  const said = labels["com.docker.compose.depends_on"] ?? "";
-  return said.split(",").filter((it) => it !== "").map((it) => it.split(":")[0]!);
-}
-
-/**
- * The content of volumes and folders. Twice where the services are held meanwhile: first while they run, so that only
- * what changed since has to be read while they wait.
- */
-async function copyData(
-  target: Target,
-  world: World,
-  context: CaptureContext,
-): Promise<readonly SavedData[]> {
-  const places = await findData(world);
-  if (places.length === 0) return [];
-  const { engine, containers, project } = world;
-  for (const it of await strangersOf(engine, world.volumes, containers)) {
-    context.warn(`${describe(it)} uses a volume of the stack too, and is not held while it is copied`);
-  }
-  await prepareCopy(target, world, context);
-  const order = startOrder(containers.map((it) => it.service), (it) => project.facts.needs.get(it) ?? []);
-  const writers = inOrder(containers, order).filter((it) =>
-    it.mounts.some((mount) => mount.writable && mount.kind !== "other")
-  );
-  const how = target.config.while_copying;
-  const earlier = new Map(places.map((it) => [it.path, previousData(context.previous, it.name)]));
-  if (how !== "run" && writers.some((it) => it.state === "running")) {
-    for (const it of places) {
-      const tree = await captureData([it.path], target.config.exclude, earlier.get(it.path), context);
-      earlier.set(it.path, tree.root);
-    }
-  }
-  return await holding(engine, writers, how, context, async () => {
-    const data: SavedData[] = [];
-    for (const it of places) {
-      const tree = await captureData([it.path], target.config.exclude, earlier.get(it.path), context);
-      const { root, fingerprint, files, bytes } = tree;
-      data.push({ kind: it.kind, name: it.name, path: it.path, tree: root, fingerprint, files, bytes });
-    }
-    return data;
-  });
-}
-
-async function prepareCopy(
-  target: Target,
-  { engine, containers }: World,
-  context: CaptureContext,
-): Promise<void> {
-  const access = accessTo(engine, context);
-  for (const service of servicesOf(containers)) {
-    if (!service.containers.some((it) => it.state === "running")) continue;
-    for (const known of knownOf(service, target.config)) {
-      for (const warning of await known.beforeCopy?.(service, access) ?? []) context.warn(warning);
-    }
-  }
-}
-
 function previousConfig(previous: SavedTarget | undefined): ContentRef | undefined {
   const config = previous?.type === "container" ? previous.state["config"] : undefined;
   const tree = (config as { tree?: unknown } | undefined)?.tree;
-  return isContent(tree) ? tree : undefined;
-}
-
-function previousData(previous: SavedTarget | undefined, name: string): ContentRef | undefined {
-  const data = previous?.type === "container" ? previous.state["data"] : undefined;
-  const found = Array.isArray(data)
-    ? data.find((it) => (it as { name?: unknown })?.name === name)
-    : undefined;
-  const tree = (found as { tree?: unknown } | undefined)?.tree;
   return isContent(tree) ? tree : undefined;
 }
 
