@@ -25,6 +25,7 @@ export const groups: readonly CommandGroup[] = [
   { name: "channel", summary: "Names that point at a version" },
   { name: "backup", summary: "What rollbacks keep" },
   { name: "snapshot", summary: "Rollback points of files, git, databases, stacks and more" },
+  { name: "service", summary: "Single services of a stack of containers" },
   { name: "check", summary: "What is tested after a restore" },
   { name: "retention", summary: "How long backups and history are kept" },
   { name: "hold", summary: "Stopping publishes and channel moves", fallback: "list" },

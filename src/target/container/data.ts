@@ -68,21 +68,23 @@ export interface DataPlace {
 /** @throws {IntegrityError} the tree is not of these places */
 export async function dataTask(place: DataPlace, context: PlanContext): Promise<TreeTask> {
   const { moves } = place;
-  const tree = await readRoot(context.store, place.tree);
+  // Where nothing of it is wanted, it need not be there.
+  const tree = moves.length === 0 ? undefined : await readRoot(context.store, place.tree);
   // Where the tree says nothing of a place, everything there would count as come later, and go.
-  const odd = moves.find(({ from }) => !tree.head.roots.includes(from));
+  const odd = moves.find(({ from }) => !tree!.head.roots.includes(from));
   if (odd !== undefined) throw notItsTree(odd.from);
   const moved = (path: string) => {
     const move = moves.find(({ from }) => isWithin(path, from));
     return move === undefined ? undefined : move.to + path.slice(move.from.length);
   };
   const roots = moves.map(({ to }) => to);
-  const isLeftOut = excluding([...place.exclude, ...tree.head.exclude]);
+  const isLeftOut = excluding([...place.exclude, ...tree?.head.exclude ?? []]);
   const isOwn = excludingOwn({ roots, exclude: [], own: own(context) });
   return {
     store: context.store,
     signal: context.signal,
     saved: async function* () {
+      if (tree === undefined) return;
       for await (const entries of readTree(context.store, tree)) {
         yield entries.flatMap((entry) => {
           const path = moved(entry.path);

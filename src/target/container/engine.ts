@@ -99,6 +99,11 @@ export class CliEngine implements Engine {
     return found === undefined ? undefined : imageOf(found);
   }
 
+  /** What the engine says of an image, whole. */
+  imageRecord(reference: string): Promise<JsonObject | undefined> {
+    return this.#maybe("image", reference);
+  }
+
   async volume(name: string): Promise<Volume | undefined> {
     const found = await this.#maybe("volume", name);
     return found === undefined ? undefined : volumeOf(found);
@@ -192,7 +197,9 @@ export class CliEngine implements Engine {
 
   async untag(reference: string): Promise<void> {
     // podman's `rmi` of a tag that is an image's only one would take the image itself.
-    const words = this.kind === "podman" ? ["untag", reference, reference] : ["rmi", "--no-prune", reference];
+    const words = this.kind === "podman"
+      ? ["untag", reference, reference]
+      : ["rmi", "-f", "--no-prune", reference];
     await this.#run(words, `take the tag ${reference} away`);
   }
 
