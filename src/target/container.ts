@@ -6,6 +6,7 @@
  */
 import { capture } from "./container/capture.ts";
 import { type ContainerConfig, containerSchema } from "./container/config.ts";
+import { faults } from "./container/faults.ts";
 import { fingerprint } from "./container/fingerprint.ts";
 import { diff, exportTo } from "./container/inspect.ts";
 import { plan } from "./container/plan.ts";
@@ -29,5 +30,6 @@ export const driver: TargetDriver<ContainerConfig> = {
   fingerprint,
   diff,
   exportTo,
+  faults,
   finish,
 };
