@@ -20,7 +20,7 @@ export async function faults(
 ): Promise<readonly string[]> {
   const before = new Map(readStack(saved).services.map((it) => [it.name, it]));
   const first = await lookAtStack(target, context);
-  const look = async () => (await lookAtStack(target, context, first.engine)).containers;
+  const look = async () => (await lookAtStack(target, context)).containers;
   await wait(SETTLE_MS, undefined, { signal: context.signal }).catch(() => throwIfStopped(context.signal));
   const services = servicesOf(await look()).filter(({ name }) => !didNotWork(before.get(name)));
   const found = await Promise.all(services.map(async ({ name, containers }) => {
