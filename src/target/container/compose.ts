@@ -42,10 +42,15 @@ export async function resolveFiles(
       if (!(error instanceof ProgramError)) throw error;
       if (error.end === "missing" || error.end === "failed" && NO_PLUGIN.test(error.stderr)) continue;
       if (error.end !== "failed") throw error;
-      return { program: name, text: undefined, problem: error.stderr };
+      return { program: name, text: undefined, problem: withoutValues(error.stderr) };
     }
   }
   return { program: "", text: undefined, problem: undefined };
+}
+
+/** compose quotes what it does not understand, and that may be a password. Names of files stay. */
+function withoutValues(said: string): string {
+  return said.replaceAll(/(["'`])(?:(?!\1).)*\1/g, (quoted) => /\.ya?ml.$/.test(quoted) ? quoted : "…");
 }
 
 async function askCompose(

@@ -21,6 +21,7 @@ export function bodyToCreate(
   const hostConfig: JsonObject = {
     ...host,
     Binds: [...list(host["Binds"]), ...anonymousBinds(record)],
+    ...(Array.isArray(host["Ulimits"]) ? { Ulimits: host["Ulimits"].map(plainLimit) } : {}),
     ...renewed(host, ["NetworkMode", "IpcMode", "PidMode"], ids),
   };
   const endpoints = Object.entries(part(part(body, "NetworkingConfig"), "EndpointsConfig")) as [
@@ -36,6 +37,12 @@ export function bodyToCreate(
     body: { ...body, HostConfig: hostConfig, NetworkingConfig: { EndpointsConfig: now } },
     later: sharing ? [] : endpoints.filter((it) => it !== first),
   };
+}
+
+/** podman says `RLIMIT_NOFILE`, and takes only `nofile`. */
+function plainLimit(limit: JsonValue): JsonValue {
+  if (!isJsonObject(limit)) return limit;
+  return { ...limit, Name: text(limit["Name"]).replace(/^RLIMIT_/, "").toLowerCase() };
 }
 
 /** A volume without a name is mounted again by what it is called anyway: its content is not lost. */

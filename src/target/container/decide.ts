@@ -3,7 +3,8 @@ import { posix } from "node:path";
 import type { PlanContext } from "../target.ts";
 import type { Comparison } from "../tree/compare.ts";
 import { isWithin } from "../tree/path.ts";
-import { compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
+import { planSpace } from "../tree/space.ts";
+import { besideOf, compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
 import { tagsOf } from "./fingerprint.ts";
 import { findArchives, goneImages, type ImageSource, missingImages } from "./images.ts";
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
@@ -213,12 +214,31 @@ async function decideData(
   const replaced = changes.filter((it) => it.saved.kind === "volume" && it.path !== undefined).map((it) =>
     it.saved.name
   );
+  for (const { saved, path } of changes) {
+    const problem = saved.kind === "volume" && path !== undefined
+      ? await spaceProblem(saved, path, target, context)
+      : undefined;
+    if (problem !== undefined) problems.push(`the volume ${saved.name}: ${problem}`);
+  }
   const strangers = await strangersOf(world.engine, replaced, world.containers);
   for (const name of replaced) {
     const users = strangers.filter((it) => usesVolume(it, name));
     problems.push(...users.map((it) => `the volume ${name} is in use by ${describe(it)}`));
   }
   return { changes, problems, warnings };
+}
+
+/** The new content is made beside the old one. */
+async function spaceProblem(
+  saved: SavedData,
+  mountpoint: string,
+  { config }: Target,
+  context: PlanContext,
+): Promise<string | undefined> {
+  const beside = besideOf(mountpoint);
+  const place = { tree: saved.tree, moves: [{ from: saved.path, to: beside }], exclude: config.exclude };
+  const { actions } = await compareData(place, context);
+  return planSpace(actions, [beside]).problem;
 }
 
 /** Whether it sees something that changes: a volume, a mounted file, or what is below a mounted folder of data. */

@@ -50,9 +50,14 @@ export class CliEngine implements Engine {
 
   /** @throws {EngineError} it does not answer; {ProgramError} it is not installed */
   async describe(): Promise<string> {
-    const format = this.kind === "docker" ? "{{.Server.Version}}" : "{{.Client.Version}}";
-    const version = await this.#text(["version", "--format", format], `ask ${this.kind}`);
-    return `${this.kind} ${version.trim()}`;
+    const format = this.kind === "docker"
+      ? "{{.Server.Version}} {{range .Server.Components}}{{.Name}};{{end}}"
+      : "{{.Client.Version}} ";
+    const said = (await this.#text(["version", "--format", format], `ask ${this.kind}`)).trim();
+    const [version = "", ...components] = said.split(" ");
+    return components.join(" ").includes("Podman")
+      ? `podman ${version}, by docker's client`
+      : `${this.kind} ${version}`;
   }
 
   async containersOf(project: string): Promise<readonly Container[]> {

@@ -37,7 +37,7 @@ const PROBLEMS: readonly (readonly [RegExp, EngineProblem, string])[] = [
     "Start it (systemctl start docker), or name it in DOCKER_HOST or CONTAINER_HOST; then run the command again.",
   ],
   [
-    /port is already allocated|address already in use|port.*already in use/i,
+    /port is already allocated|bind for .+ failed|address already in use|port.*already in use/i,
     "port_taken",
     "Stop what listens on that port (ss -ltnp shows it), then run the command again.",
   ],

@@ -21,7 +21,9 @@ export async function diff(
 ): Promise<readonly TargetChange[]> {
   const before = readStack(from);
   if (to === undefined) {
-    return changesOfStack(await decide(target, before, await lookAtStack(target, context), context));
+    return changesOfStack(
+      await decide(target, before, await lookAtStack(target, context, before.project), context),
+    );
   }
   const after = readStack(to);
   const trees = [

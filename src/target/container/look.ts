@@ -40,13 +40,10 @@ export function isCovered(scope: readonly string[] | null | undefined): (service
   return scope === null || scope === undefined ? () => true : (service) => scope.includes(service);
 }
 
-export async function lookAtStack(
-  target: Target,
-  context: TargetContext,
-  engine?: CliEngine,
-): Promise<World> {
-  const opened = engine ?? await openEngine(target.config.engine, context);
-  const { project, all } = await findProject(target.config, context, opened);
+/** @param name of the project, where it is known; else as compose would call it now */
+export async function lookAtStack(target: Target, context: TargetContext, name?: string): Promise<World> {
+  const opened = await openEngine(target.config.engine, context);
+  const { project, all } = await findProject(target.config, context, opened, name);
   const covers = isCovered(target.config.services);
   const containers = all.filter((it) => covers(it.service));
   const mounts = mountsOf(containers, project, target.config, context);
@@ -63,12 +60,13 @@ async function findProject(
   config: ContainerConfig,
   context: TargetContext,
   engine: CliEngine,
+  called: string | undefined,
 ): Promise<{ readonly project: Project; readonly all: readonly Container[] }> {
   const given = config.compose_files?.map((it) => resolve(context.folder, it));
   const folder = resolve(context.folder, config.path ?? (given === undefined ? "." : dirname(given[0]!)));
   const known = given ?? defaultFiles(folder);
   const facts = readComposeFiles(known);
-  const name = config.project ?? nameOf(facts, folder, context);
+  const name = called ?? config.project ?? nameOf(facts, folder, context);
   const all = await engine.containersOf(name);
   const composeFiles = given ?? (known.length > 0 ? known : labelledFiles(all[0], folder));
   const project = {

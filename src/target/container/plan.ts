@@ -1,5 +1,5 @@
 /** What a restore would do, for people and for a dry run. */
-import { RollbackError } from "#/core/errors.ts";
+import { RollbackBackupError, RollbackError } from "#/core/errors.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import type { PlanContext, TargetChange, TargetPlan } from "../target.ts";
 import { changesOf, problemsOf } from "../tree/plan.ts";
@@ -11,7 +11,7 @@ import { readStack } from "./stack.ts";
 
 export async function plan(target: Target, saved: SavedTarget, context: PlanContext): Promise<TargetPlan> {
   const stack = readStack(saved);
-  const world = await lookAtStack(target, context);
+  const world = await lookAtStack(target, context, stack.project);
   const decision = await decide(target, stack, world, context);
   const files = problemsOf(await dataTask(decision.config.place, context), decision.config.comparison);
   return {
@@ -112,7 +112,10 @@ function summaryOf({ config, data, remove, stop, tags, wanted, missingImages }: 
 /** @throws {RollbackError} something is in the way */
 export function refuse(target: Target, { problems }: Decision): void {
   if (problems.length === 0) return;
-  throw new RollbackError(`Cannot restore ${target.name}: ${problems.join("; ")}`, {
+  const Refusal = problems.some((it) => it.includes("not enough space"))
+    ? RollbackBackupError
+    : RollbackError;
+  throw new Refusal(`Cannot restore ${target.name}: ${problems.join("; ")}`, {
     hint: "Nothing was changed. Clear what is named, then restore again.",
     context: { problems: [...problems] },
   });

@@ -15,6 +15,7 @@ import { loadImages } from "./images.ts";
 import { accessTo, knownOf, servicesOf, waitUntilHealthy } from "./know.ts";
 import { lookAtStack, type Target, type World } from "./look.ts";
 import type { Container, SavedService, SavedStack } from "./model.ts";
+import { inOrder } from "./order.ts";
 import { refuse, warningsOf } from "./plan.ts";
 import { waitForOthers } from "./settle.ts";
 import { readRecords, readStack, type StackRecords } from "./stack.ts";
@@ -83,7 +84,7 @@ class RestoreRun {
   }
 
   #look(): Promise<World> {
-    return lookAtStack(this.#target, this.#context);
+    return lookAtStack(this.#target, this.#context, this.#stack.project);
   }
 
   async #pause(): Promise<void> {
@@ -105,10 +106,7 @@ class RestoreRun {
     await loadImages(engine, this.#stack, decision.missingImages, this.#context);
     this.#changed += decision.missingImages.length;
     for (const change of decision.data) await this.#prepare(change, world);
-    await engine.stop(
-      [...decision.stop, ...decision.remove].filter((it) => it.state !== "stopped").map((it) => it.id)
-        .toReversed(),
-    );
+    await this.#stop([...decision.stop, ...decision.remove], decision.order, world);
     await this.#placeConfig(decision);
     for (const change of decision.data) await this.#putBack(change, world);
     await engine.remove(decision.remove.map((it) => it.id).toReversed());
@@ -116,6 +114,13 @@ class RestoreRun {
     await this.#make(world, decision);
     await this.#setTags(world, decision);
     await this.#start(world, decision);
+  }
+
+  /** Dependents first. What is paused could not end. */
+  async #stop(containers: readonly Container[], order: readonly string[], { engine }: World): Promise<void> {
+    const alive = inOrder(containers.filter((it) => it.state !== "stopped"), order).toReversed();
+    await engine.unpause(alive.filter((it) => it.state === "paused").map((it) => it.id));
+    await engine.stop(alive.map((it) => it.id));
   }
 
   /** Beside what is there, which goes on being used. */
@@ -204,12 +209,21 @@ class RestoreRun {
       if (!isTag(reference)) continue;
       const now = (await engine.image(reference))?.id ?? "";
       if (now === id) continue;
-      if (id === "") await engine.untag(reference);
+      if (id === "") await this.#untag(reference, now, engine);
       else if (await engine.image(id) === undefined) {
         this.#warnings.add(`${reference} was the name of another image, which is gone`);
       } else await engine.tag(id, reference);
     }
     this.#changed += decision.tags.length;
+  }
+
+  /** An image that has no other name, and that nobody uses, would go with its name. */
+  async #untag(reference: string, id: string, engine: World["engine"]): Promise<void> {
+    const image = await engine.image(id);
+    if ((image?.tags.length ?? 0) <= 1) {
+      await engine.tag(id, `backout-kept:${id.slice("sha256:".length, 19)}`);
+    }
+    await engine.untag(reference);
   }
 
   /** Services one after the other: each works, if it did, before the next one starts. */
@@ -226,7 +240,7 @@ class RestoreRun {
       await engine.unpause(own("running").filter((it) => it.state === "paused").map((it) => it.id));
       await engine.start(down.map((it) => it.id));
       await engine.pause(
-        (await this.#again(own("paused"), world)).filter((it) => it.state === "running").map((it) => it.id),
+        (await this.#again(own("paused"))).filter((it) => it.state === "running").map((it) => it.id),
       );
       if (down.length === 0) continue;
       this.#changed += down.length;
@@ -235,14 +249,14 @@ class RestoreRun {
     }
   }
 
-  async #again(containers: readonly Container[], world: World): Promise<readonly Container[]> {
+  async #again(containers: readonly Container[]): Promise<readonly Container[]> {
     const ids = new Set(containers.map((it) => it.id));
-    return ids.size === 0 ? [] : (await lookAtStack(this.#target, this.#context, world.engine)).containers
+    return ids.size === 0 ? [] : (await this.#look()).containers
       .filter((it) => ids.has(it.id));
   }
 
   async #untilItWorks(service: SavedService, { engine }: World): Promise<void> {
-    const look = async () => (await lookAtStack(this.#target, this.#context, engine)).containers;
+    const look = async () => (await this.#look()).containers;
     const [facts] = servicesOf((await look()).filter((it) => it.service === service.name));
     if (facts === undefined) return;
     const access = accessTo(engine, this.#context);
