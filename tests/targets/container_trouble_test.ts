@@ -5,7 +5,6 @@ import { RollbackError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
 import { until } from "../support/servers/container_engine.ts";
-import { importBusybox } from "../support/servers/container_images.ts";
 import { startServer } from "../support/servers/started_server.ts";
 import { type Capability, testRequiring } from "../support/require.ts";
 import {

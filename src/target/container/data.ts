@@ -172,6 +172,11 @@ export function exchange(mountpoint: string): void {
   posix.syncFolder(parentOf(mountpoint));
 }
 
+/** Whether an exchange was cut off. */
+export function isExchanging(mountpoint: string): boolean {
+  return lookAt(join(parentOf(mountpoint), LEAVING)) !== undefined;
+}
+
 /** Ends, or takes back, an exchange that was cut off. What left the volume is never removed here. */
 export function settleExchange(mountpoint: string): void {
   const leaving = join(parentOf(mountpoint), LEAVING);

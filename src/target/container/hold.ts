@@ -7,6 +7,7 @@ import { RollbackBackupError } from "#/core/errors.ts";
 import type { TargetContext } from "../target.ts";
 import { type CliEngine, engineEnv } from "./engine.ts";
 import type { Container } from "./model.ts";
+import { idsByService } from "./order.ts";
 
 export type Holding = "pause" | "stop" | "run";
 
@@ -48,7 +49,8 @@ export async function holding<T>(
   let result: T;
   try {
     if (how === "pause") await engine.pause(ids);
-    else await engine.stop(ids.toReversed());
+    // Dependents first; the engine would stop all of them at once.
+    else for (const own of idsByService(held.toReversed())) await engine.stop(own);
     result = await work();
   } finally {
     await watcher.stdin.close();

@@ -26,3 +26,10 @@ export function inOrder<T extends { readonly service: string }>(
   const place = (name: string) => order.indexOf(name) < 0 ? order.length : order.indexOf(name);
   return [...containers].sort((a, b) => place(a.service) - place(b.service));
 }
+
+/** The ids of each service's containers; services in the order in which they come. */
+export function idsByService(
+  containers: readonly { readonly id: string; readonly service: string }[],
+): readonly (readonly string[])[] {
+  return [...Map.groupBy(containers, (it) => it.service).values()].map((own) => own.map((it) => it.id));
+}

@@ -8,18 +8,26 @@ import { RollbackBackupError, RollbackError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import type { RestoreContext, Restored, TargetContext } from "../target.ts";
-import { dropBeside, exchange, fillBeside, placeData, rememberPutBack, settleExchange } from "./data.ts";
+import {
+  dropBeside,
+  exchange,
+  fillBeside,
+  isExchanging,
+  placeData,
+  rememberPutBack,
+  settleExchange,
+} from "./data.ts";
 import { type DataChange, decide, type Decision, isDone, isTag } from "./decide.ts";
 import { EngineError } from "./engine_error.ts";
 import { loadImages } from "./images.ts";
 import { accessTo, knownOf, servicesOf, waitUntilHealthy } from "./know.ts";
 import { lookAtStack, type Target, type World } from "./look.ts";
 import type { Container, SavedService, SavedStack } from "./model.ts";
-import { inOrder } from "./order.ts";
+import { idsByService, inOrder } from "./order.ts";
 import { refuse, warningsOf } from "./plan.ts";
 import { waitForOthers } from "./settle.ts";
 import { readRecords, readStack, type StackRecords } from "./stack.ts";
-import { assertReadable } from "./volumes.ts";
+import { assertReadable, usesVolume } from "./volumes.ts";
 
 /** The engine may still be at work on what an earlier run asked of it. */
 const TRIES = 4;
@@ -92,11 +100,14 @@ class RestoreRun {
     await wait(TRY_AGAIN_MS, undefined, { signal }).catch(() => throwIfStopped(signal));
   }
 
-  async #settleVolumes({ engine }: World): Promise<void> {
+  /** What the engine has started meanwhile sees a folder that is not the volume's any more. */
+  async #settleVolumes(world: World): Promise<void> {
     if (!this.#target.config.include_volumes) return;
-    for (const { kind, name } of this.#stack.data) {
-      const volume = kind === "volume" ? await engine.volume(name) : undefined;
-      if (volume !== undefined) settleExchange(volume.mountpoint);
+    const names = this.#stack.data.filter((it) => it.kind === "volume").map((it) => it.name);
+    for (const { name, mountpoint } of (await world.engine.volumes(names)).values()) {
+      if (!isExchanging(mountpoint)) continue;
+      await this.#stop(world.containers.filter((it) => usesVolume(it, name)), [], world);
+      settleExchange(mountpoint);
     }
   }
 
@@ -120,7 +131,7 @@ class RestoreRun {
   async #stop(containers: readonly Container[], order: readonly string[], { engine }: World): Promise<void> {
     const alive = inOrder(containers.filter((it) => it.state !== "stopped"), order).toReversed();
     await engine.unpause(alive.filter((it) => it.state === "paused").map((it) => it.id));
-    await engine.stop(alive.map((it) => it.id));
+    for (const ids of idsByService(alive)) await engine.stop(ids);
   }
 
   /** Beside what is there, which goes on being used. */
