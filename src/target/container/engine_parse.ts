@@ -93,6 +93,8 @@ export function createBody(raw: JsonObject): JsonObject {
   return {
     ...config,
     Image: text(raw["ImageName"]) || text(config["Image"]),
+    // podman tells them in any order, and the id among them.
+    Env: list(config["Env"]).map(text).filter((it) => it !== `HOSTNAME=${id.slice(0, 12)}`).sort(),
     ...(text(Hostname) === id.slice(0, 12) || Hostname === undefined ? {} : { Hostname }),
     HostConfig: { ...hostConfig, Binds: binds.sort() },
     NetworkingConfig: { EndpointsConfig: endpointsOf(raw, id) },
