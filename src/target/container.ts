@@ -19,9 +19,11 @@ export const driver: TargetDriver<ContainerConfig> = {
   schema: containerSchema,
   restoreMethod: "compose_restore",
   undo: () => "exact",
-  programs: ({ engine }) => [
-    engine === "podman" ? { program: "podman", package: "podman" } : { program: "docker", package: "docker.io" },
-  ],
+  // Where none is named, whichever is there will do.
+  programs: ({ engine }) => {
+    if (engine === undefined) return [];
+    return [{ program: engine, package: engine === "podman" ? "podman" : "docker.io" }];
+  },
   // By the engine's own program.
   needsNetwork: () => false,
   capture,

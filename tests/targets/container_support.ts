@@ -1,4 +1,6 @@
 /** A small stack on a real engine of a test's own, for the tests of the target `container`. */
+import assert from "node:assert/strict";
+import { RollbackError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import type { ContainerEngine } from "../support/servers/container_engine.ts";
 import { importBusybox } from "../support/servers/container_images.ts";
@@ -82,7 +84,7 @@ export async function lookAtStack(world: string): Promise<unknown> {
         Name,
         Image,
         State.Status === "created" ? "exited" : State.Status,
-        [...Config.Env ?? []].sort(),
+        withoutId(Config.Env ?? []),
         Config.Cmd,
       ],
       Mounts.map((it) => [it.Type, it.Name ?? it.Source, it.Destination, it.RW].join(":")).sort(),
@@ -94,6 +96,11 @@ export async function lookAtStack(world: string): Promise<unknown> {
   const contents: unknown[] = [];
   for (const name of volumes) contents.push([name, tree(await mountpoint(world, name))]);
   return { containers, tags, contents, files: tree(stackOf(world)) };
+}
+
+/** podman tells the container's id as its host's name; it is another one each time. */
+function withoutId(env: readonly string[]): readonly string[] {
+  return env.filter((it) => !/^HOSTNAME=[0-9a-f]{12}$/.test(it)).sort();
 }
 
 interface Inspected {
@@ -141,9 +148,6 @@ export function stackFixture(kind: "docker" | "podman"): TargetFixture {
     setUp: (world) => setUpStack(world, kind),
     tearDown: tearDownStack,
     changes: {
-      "a service was stopped": async (world) => {
-        await engineOf(world).docker("stop", "shop_db_1");
-      },
       "a bad version was deployed": deployBadVersion,
     },
     look: lookAtStack,
@@ -155,4 +159,27 @@ export function stackFixture(kind: "docker" | "podman"): TargetFixture {
     },
     killPoints: 3,
   };
+}
+
+export function idsOf(world: string, ...names: readonly string[]): Promise<string> {
+  return engineOf(world).docker("inspect", "--format", "{{.Id}}", ...names);
+}
+
+/** What the work is refused with. */
+export async function rejection(work: Promise<unknown>): Promise<RollbackError> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof RollbackError, String(error));
+    return error;
+  }
+  throw new Error("it was not refused");
+}
+
+/** Runs a program of this machine. @returns its standard output, trimmed */
+export async function runHere(program: string, ...args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
+  const said = new TextDecoder();
+  assert.ok(success, said.decode(stderr));
+  return said.decode(stdout).trim();
 }

@@ -1,43 +1,28 @@
 /** What goes wrong with a stack, on a real dockerd: each is told in words of its own, and nothing is lost by it. */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { RollbackError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
-import { until } from "../support/servers/container_engine.ts";
-import { startServer } from "../support/servers/started_server.ts";
 import { type Capability, testRequiring } from "../support/require.ts";
 import {
   COMPOSE,
   deployBadVersion,
   engineOf,
+  idsOf,
   lookAtStack,
   mountpoint,
+  rejection,
+  runHere,
   setUpStack,
   stackFixture,
   stackOf,
 } from "./container_support.ts";
-import { type ContractWorld, inWorld, type TargetFixture } from "./target_contract.ts";
+import { inWorld, type TargetFixture } from "./target_contract.ts";
 
 const base = stackFixture("docker");
 const needs: readonly Capability[] = base.needs;
 
 function withMore(more: JsonObject): TargetFixture {
   return { ...base, setUp: (world) => setUpStack(world, "docker", more) };
-}
-
-function idsOf(world: string, ...names: readonly string[]): Promise<string> {
-  return engineOf(world).docker("inspect", "--format", "{{.Id}}", ...names);
-}
-
-async function rejection(work: Promise<unknown>): Promise<RollbackError> {
-  try {
-    await work;
-  } catch (error) {
-    assert.ok(error instanceof RollbackError, String(error));
-    return error;
-  }
-  throw new Error("it was not refused");
 }
 
 testRequiring(needs, "container: files that were edited before the snapshot do not matter", async () => {
@@ -61,6 +46,9 @@ testRequiring(
       const engine = engineOf(folder);
       const saved = await capture();
       const before = await lookAtStack(folder);
+      await engine.docker("stop", "shop_db_1");
+      await driver.restore(target, saved, context());
+      assert.deepEqual(await lookAtStack(folder), before);
       const [web, db] = [await idsOf(folder, "shop_web_1"), await idsOf(folder, "shop_db_1")];
       await engine.docker("tag", "app:2", "app:1");
       Deno.writeTextFileSync(`${await mountpoint(folder, "shop_data")}/one`, "broken");
@@ -175,7 +163,7 @@ testRequiring([...needs, "loop"], "container: a disk that is full in the middle 
     const saved = await capture();
     const volume = data.replace(/\/_data$/, "");
     // From here on the volume's folder is small, and has something else in it.
-    await run("mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", volume);
+    await runHere("mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", volume);
     try {
       Deno.mkdirSync(data);
       Deno.writeTextFileSync(`${data}/one`, "broken");
@@ -188,7 +176,7 @@ testRequiring([...needs, "loop"], "container: a disk that is full in the middle 
       const state = await engineOf(folder).docker("inspect", "--format", "{{.State.Running}}", running);
       assert.equal(state, "true", "it was stopped although nothing could be done");
     } finally {
-      await run("umount", volume);
+      await runHere("umount", volume);
     }
   });
 });
@@ -226,95 +214,3 @@ testRequiring(needs, "container: a stack that is half up comes back half up", as
     assert.deepEqual(await lookAtStack(folder), before);
   });
 });
-
-testRequiring([...needs, "setpriv"], "container: no engine, and no right to ask it", async () => {
-  await inWorld(base, async (world) => {
-    const { folder } = world;
-    await asWhom(
-      world,
-      `exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$docker" "$@"`,
-      (error) => {
-        assert.ok(error instanceof EngineError && error.problem === "no_permission", error.message);
-        assert.match(error.hint!, /group/);
-      },
-    );
-    await engineOf(folder).kill();
-    const error = await rejection(world.driver.plan(world.target, await emptySaved(), world.context()));
-    assert.ok(error instanceof EngineError && error.problem === "unreachable", error.message);
-    assert.match(error.hint!, /DOCKER_HOST/);
-    assert.equal((await rejection(world.capture())).code, 45);
-  });
-});
-
-testRequiring(needs, "container: services go on when backout is killed while it holds them", async () => {
-  await inWorld(base, async ({ folder }) => {
-    const ids = (await idsOf(folder, "shop_web_1", "shop_db_1")).split("\n");
-    for (const how of ["pause", "stop"]) {
-      const main = fileURLToPath(new URL("./container_hold_child.ts", import.meta.url));
-      const log = `${folder}.${how}`;
-      const child = startServer([Deno.execPath(), "run", "-A", "--no-check", main, how, ...ids], {
-        log,
-        env: { ...engineOf(folder).env, PATH: Deno.env.get("PATH")! },
-      });
-      await until(() => textOf(log).includes("held"), () => textOf(log));
-      const state = () => engineOf(folder).docker("inspect", "--format", "{{.State.Status}}", ...ids);
-      assert.notEqual(await state(), "running\nrunning");
-      Deno.kill(child.pid, "SIGKILL");
-      await child.ended;
-      await until(async () => await state() === "running\nrunning", () => `after ${how} they do not run`);
-      await child[Symbol.asyncDispose]();
-    }
-  });
-});
-
-function textOf(file: string): string {
-  try {
-    return Deno.readTextFileSync(file);
-  } catch {
-    return "";
-  }
-}
-
-/** Runs a capture with another `docker` in front of the real one. */
-async function asWhom(
-  { driver, target, context, folder }: ContractWorld,
-  script: string,
-  expect: (error: RollbackError) => void,
-): Promise<void> {
-  const bin = `${folder}.bin`;
-  Deno.mkdirSync(bin);
-  const docker = await run("sh", "-c", "command -v docker");
-  Deno.writeTextFileSync(`${bin}/docker`, `#!/bin/sh\ndocker=${docker}\n${script}\n`, { mode: 0o755 });
-  const plain = context();
-  const env = (name: string) => name === "PATH" ? `${bin}:${Deno.env.get("PATH")}` : plain.env(name);
-  expect(await rejection(driver.fingerprint(target, { ...plain, env })));
-}
-
-function emptySaved() {
-  const sha = "0".repeat(64);
-  const empty = { size: 0, chunks: [] };
-  const state = {
-    ...{ format: 1, engine: "docker", compose: "", project: "shop", folder: "/x", compose_files: [] },
-    ...{ env_files: [], profiles: [], host: "", git_commit: "", scope: null, services: [], networks: [] },
-    ...{ config: { tree: empty, roots: [] }, resolved: null, records: empty, data: [], images: [] },
-  };
-  const facts = {
-    name: "it",
-    type: "container",
-    undo: "exact" as const,
-    config: {},
-    method: "",
-    metadata: {},
-  };
-  return Promise.resolve({
-    ...facts,
-    ...{ state, roots: [], fingerprint: sha, files: 0, bytes: 0, stored_bytes: 0, seconds: 0, warnings: [] },
-  });
-}
-
-async function run(program: string, ...args: readonly string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args: [...args] }).output();
-  const said = new TextDecoder();
-  assert.ok(success, said.decode(stderr));
-  return said.decode(stdout).trim();
-}

@@ -17,15 +17,15 @@ export function podmanCreate(
   record: JsonObject,
   ids: ReadonlyMap<string, string>,
 ): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
-  const [, verb = "create", ...words] = list(part(record, "Config")["CreateCommand"]).map(text);
+  const words = wordsOf(record);
   const image = words.indexOf(text(record["ImageName"]));
   const options = plainOptions(image < 0 ? words : words.slice(0, image));
   const rest = image < 0 ? [] : words.slice(image);
   const variables = variablesOf(record);
   const shown = variables.map(([name, value]) => PODMANS.test(name) ? `${name}=${value}` : name);
   const args = [
-    // `container create` and `container run` are spelled alike.
-    ...(verb === "container" ? ["container", "create", ...options.slice(1)] : ["create", ...options]),
+    "create",
+    ...options,
     ...shown.flatMap((it) => ["-e", it]),
     ...anonymousVolumes(record),
     ...rest,
@@ -38,9 +38,15 @@ export function podmanCreate(
 
 /** What tells two such commands apart, besides the image and the variables. */
 export function podmanSpec(record: JsonObject): readonly string[] {
-  const words = list(part(record, "Config")["CreateCommand"]).map(text).slice(2);
+  const words = wordsOf(record);
   const image = words.indexOf(text(record["ImageName"]));
   return image < 0 ? words : [...plainOptions(words.slice(0, image)), ...words.slice(image + 1)];
+}
+
+/** What follows `podman run`, `podman container create`, or the like. */
+function wordsOf(record: JsonObject): readonly string[] {
+  const words = list(part(record, "Config")["CreateCommand"]).map(text);
+  return words.slice(words.findIndex((it) => it === "run" || it === "create") + 1);
 }
 
 export function variablesOf(record: JsonObject): readonly (readonly [string, string])[] {

@@ -9,8 +9,10 @@ import type { TargetContext } from "../target.ts";
 import { podmanCreate } from "./create_podman.ts";
 import { callEngine } from "./engine_call.ts";
 import { EngineError, engineError } from "./engine_error.ts";
-import { containerOf, createBody, imageOf, list, part, text, volumeOf } from "./engine_parse.ts";
+import { containerOf, createBody, imageOf, part, text, volumeOf } from "./engine_parse.ts";
 import { bodyToCreate } from "./create_docker.ts";
+import { networkWords } from "./create_network.ts";
+import { nameOfRecord } from "./stack.ts";
 import type { Container, Engine, EngineKind, ExecOptions, ExecResult, Image, Volume } from "./model.ts";
 
 /** Names that say where the engine is. */
@@ -129,22 +131,12 @@ export class CliEngine implements Engine {
   }
 
   async createNetwork(record: JsonObject): Promise<void> {
-    const name = text(record["Name"]) || text(record["name"]);
-    const labels = record["Labels"] ?? record["labels"];
-    const words = [
-      ...Object.entries(isJsonObject(labels) ? labels : {}).flatMap((
-        [k, v],
-      ) => ["--label", `${k}=${text(v)}`]),
-      ...flagWhen(record["Internal"] ?? record["internal"], "--internal"),
-      ...list(part(record, "IPAM")["Config"]).filter(isJsonObject).flatMap(subnetWords),
-      ...list(record["subnets"]).filter(isJsonObject).flatMap(subnetWords),
-    ];
-    const driver = text(record["Driver"]) || text(record["driver"]) || "bridge";
-    await this.#run(["network", "create", "--driver", driver, ...words, name], `make the network ${name}`);
+    const { name, words } = networkWords(record);
+    await this.#run(["network", "create", ...words, name], `make the network ${name}`);
   }
 
   async create(record: JsonObject, ids: ReadonlyMap<string, string>): Promise<void> {
-    const name = text(record["Name"]).replace(/^\//, "");
+    const name = nameOfRecord(record);
     const command = part(record, "Config")["CreateCommand"];
     const doing = `make the container ${name}`;
     if (this.kind === "podman" && Array.isArray(command)) {
@@ -292,19 +284,6 @@ export class CliEngine implements Engine {
 function isMissing(error: unknown): boolean {
   return error instanceof EngineError &&
     (error.problem === "no_such_thing" || error.problem === "image_gone");
-}
-
-function flagWhen(value: unknown, flag: string): readonly string[] {
-  return value === true ? [flag] : [];
-}
-
-function subnetWords(config: JsonObject): readonly string[] {
-  const [subnet, gateway] = [
-    text(config["Subnet"]) || text(config["subnet"]),
-    text(config["Gateway"]) || text(config["gateway"]),
-  ];
-  if (subnet === "") return [];
-  return ["--subnet", subnet, ...(gateway === "" ? [] : ["--gateway", gateway])];
 }
 
 function notByPodman(name: string): ProgramError {

@@ -26,7 +26,7 @@ import type { Container, SavedService, SavedStack } from "./model.ts";
 import { idsByService, inOrder } from "./order.ts";
 import { refuse, warningsOf } from "./plan.ts";
 import { waitForOthers } from "./settle.ts";
-import { readRecords, readStack, type StackRecords } from "./stack.ts";
+import { nameOfRecord, readRecords, readStack, type StackRecords } from "./stack.ts";
 import { assertReadable, usesVolume } from "./volumes.ts";
 
 /** The engine may still be at work on what an earlier run asked of it. */
@@ -182,7 +182,8 @@ class RestoreRun {
     const records = this.#records!;
     for (const network of records.networks) {
       const name = String(network["Name"] ?? network["name"]);
-      const isUsed = missing.some(({ container }) => container.networks.includes(name));
+      const isUsed = this.#stack.networks.includes(name) &&
+        missing.some(({ container }) => container.networks.includes(name));
       if (isUsed && await engine.network(name) === undefined) await engine.createNetwork(network);
     }
     for (const name of new Set(missing.flatMap((it) => it.service.volumes))) {
@@ -192,7 +193,7 @@ class RestoreRun {
     }
     for (const { service, container } of missing) {
       const record = records.containers.get(container.id);
-      if (record === undefined) {
+      if (record === undefined || nameOfRecord(record) !== container.name) {
         throw new RollbackBackupError(`The snapshot does not say how ${container.name} is made`);
       }
       const isNamed = isTag(service.image);

@@ -105,3 +105,8 @@ export async function readRecords(stack: SavedStack, store: StoreReader): Promis
     volumeLabels: new Map(list("volumes").map((it) => [text(it["name"]), texts(it["labels"])])),
   };
 }
+
+/** Of a container's record; docker puts a slash before it. */
+export function nameOfRecord(record: JsonObject): string {
+  return text(record["Name"]).replace(/^\//, "");
+}

@@ -1,0 +1,32 @@
+/** From what an engine says of a network to the command that makes one like it. */
+import { isJsonObject, type JsonObject } from "#/core/json.ts";
+import { list, part, text, texts } from "./engine_parse.ts";
+
+/** docker writes its keys with capitals, podman does not. */
+export function networkWords(
+  record: JsonObject,
+): { readonly name: string; readonly words: readonly string[] } {
+  const labels = Object.entries(texts(record["Labels"] ?? record["labels"]));
+  const words = [
+    "--driver",
+    text(record["Driver"]) || text(record["driver"]) || "bridge",
+    ...labels.flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    ...flagWhen(record["Internal"] ?? record["internal"], "--internal"),
+    ...list(part(record, "IPAM")["Config"]).filter(isJsonObject).flatMap(subnetWords),
+    ...list(record["subnets"]).filter(isJsonObject).flatMap(subnetWords),
+  ];
+  return { name: text(record["Name"]) || text(record["name"]), words };
+}
+
+function flagWhen(value: unknown, flag: string): readonly string[] {
+  return value === true ? [flag] : [];
+}
+
+function subnetWords(config: JsonObject): readonly string[] {
+  const [subnet, gateway] = [
+    text(config["Subnet"]) || text(config["subnet"]),
+    text(config["Gateway"]) || text(config["gateway"]),
+  ];
+  if (subnet === "") return [];
+  return ["--subnet", subnet, ...(gateway === "" ? [] : ["--gateway", gateway])];
+}
