@@ -3,6 +3,7 @@ import type { ContentRef, SavedTarget } from "#/store/model.ts";
 import type { CaptureContext } from "../target.ts";
 import { isContent } from "../tree/entry.ts";
 import { captureData } from "./data.ts";
+import { FirstPass } from "./first_pass.ts";
 import { holding } from "./hold.ts";
 import { accessTo, knownOf, servicesOf } from "./know.ts";
 import type { Target, World } from "./look.ts";
@@ -32,17 +33,21 @@ export async function copyData(
   );
   const how = target.config.while_copying;
   const earlier = new Map(places.map((it) => [it.path, previousData(context.previous, it.name)]));
+  const first = new FirstPass();
   if (how !== "run" && writers.some((it) => it.state === "running")) {
     for (const it of places) {
-      const tree = await captureData([it.path], target.config.exclude, earlier.get(it.path), context);
-      earlier.set(it.path, tree.root);
+      const before = earlier.get(it.path);
+      const tree = await captureData([it.path], target.config.exclude, before, first.recording(context));
+      if (first.has(tree.root)) earlier.set(it.path, tree.root);
     }
   }
+  const second = first.reading(context);
   return await holding(engine, writers, how, context, async () => {
     const data: SavedData[] = [];
     for (const it of places) {
-      const tree = await captureData([it.path], target.config.exclude, earlier.get(it.path), context);
+      const tree = await captureData([it.path], target.config.exclude, earlier.get(it.path), second);
       const { root, fingerprint, files, bytes } = tree;
+      tree.warnings.forEach((warning) => context.warn(warning));
       data.push({ kind: it.kind, name: it.name, path: it.path, tree: root, fingerprint, files, bytes });
     }
     return data;

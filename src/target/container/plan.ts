@@ -4,9 +4,10 @@ import type { SavedTarget } from "#/store/model.ts";
 import type { PlanContext, TargetChange, TargetPlan } from "../target.ts";
 import { changesOf, problemsOf } from "../tree/plan.ts";
 import { dataTask, isSame } from "./data.ts";
-import { decide, type Decision, isDone } from "./decide.ts";
+import { decide, type Decision, isDone, type Wanted } from "./decide.ts";
 import { shortId } from "./images.ts";
 import { lookAtStack, type Target } from "./look.ts";
+import type { Container } from "./model.ts";
 import { readStack } from "./stack.ts";
 
 export async function plan(target: Target, saved: SavedTarget, context: PlanContext): Promise<TargetPlan> {
@@ -63,8 +64,8 @@ export function changesOfStack(decision: Decision): readonly TargetChange[] {
       path: saved.name,
       bytes: saved.bytes,
       detail: saved.kind === "volume"
-        ? `the volume's content, ${saved.files} files`
-        : `the folder, ${saved.files} files`,
+        ? `the volume's content, ${counted(saved.files, "file")}`
+        : `the folder, ${counted(saved.files, "file")}`,
     })),
     ...wanted.flatMap(({ service, container, now }): readonly TargetChange[] => {
       const image = `${service.image} (${shortId(container.image_id)})`;
@@ -89,24 +90,38 @@ export function changesOfStack(decision: Decision): readonly TargetChange[] {
 }
 
 function summaryOf({ config, data, remove, stop, tags, wanted, missingImages }: Decision): string {
-  const count = (number: number, what: string) => number === 0 ? [] : [`${what} ${number}`];
-  const made = wanted.filter((it) => it.now === undefined).length;
+  const made = wanted.filter((it) => it.now === undefined);
+  const again = made.filter((it) => remove.some((old) => isPlaceOf(it, old)));
+  const later = remove.filter((old) => !made.some((it) => isPlaceOf(it, old)));
   const files = config.comparison.actions.filter((it) => it.kind !== "times").length;
   const started = wanted.filter(({ now, container }) =>
     now !== undefined && container.state !== "stopped" &&
     (now.state !== container.state || stop.includes(now))
   ).length;
   const parts = [
-    ...count(missingImages.length, "load images:"),
-    ...count(files, "configuration files:"),
-    ...count(data.length, "volumes:"),
-    ...count(stop.length, "stop containers:"),
-    ...count(remove.length, "remove containers:"),
-    ...count(made, "make containers:"),
-    ...count(started, "start containers:"),
-    ...count(tags.length, "names of images:"),
+    ...some("load", missingImages.length, "image"),
+    ...some("put back", files, "configuration file"),
+    ...some("replace", data.length, "volume"),
+    ...some("remove", later.length, "container"),
+    ...some("make", again.length, "container", " again"),
+    ...some("make", made.length - again.length, "container"),
+    ...some("stop", stop.length, "container"),
+    ...some("start", started, "container"),
+    ...some("set", tags.length, "image name"),
   ];
   return parts.join(", ");
+}
+
+function isPlaceOf({ service, container }: Wanted, { service: name, number }: Container): boolean {
+  return service.name === name && container.number === number;
+}
+
+function some(verb: string, count: number, what: string, after = ""): readonly string[] {
+  return count === 0 ? [] : [`${verb} ${counted(count, what)}${after}`];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** @throws {RollbackError} something is in the way */
