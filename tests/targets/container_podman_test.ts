@@ -12,7 +12,7 @@ async function runService(world: string, service: string, image: string, ...more
   const label = (name: string, value: string) => ["--label", `com.docker.compose.${name}=${value}`];
   await podman(
     world,
-    ...["run", `--name=shop_${service}_1`, "-d", "--init", ...label("project", "shop")],
+    ...["run", `--name=shop_${service}_1`, "-d", "--init", "--pull=never", ...label("project", "shop")],
     ...[...label("service", service), ...label("container-number", "1"), ...more, image, "sleep", "100000"],
   );
 }
@@ -35,8 +35,8 @@ function runWeb(world: string, image: string): Promise<void> {
 async function setUp(world: string): Promise<JsonObject> {
   const config = await setUpStack(world, "podman");
   await engineOf(world).compose(stackOf(world), "rm", "-sf");
-  await runService(world, "db", "localhost/app:1", "-v", "shop_db:/data");
-  await runWeb(world, "localhost/app:1");
+  await runService(world, "db", "app:1", "-v", "shop_db:/data");
+  await runWeb(world, "app:1");
   return { ...config, engine: "podman" };
 }
 
@@ -48,7 +48,7 @@ targetContract({
     "another image runs, with other variables and data": async (world) => {
       Deno.writeTextFileSync(`${stackOf(world)}/web.env`, "MODE=two\n");
       await podman(world, "rm", "-f", "shop_web_1");
-      await runWeb(world, "localhost/app:2");
+      await runWeb(world, "docker.io/library/app:2");
       Deno.writeTextFileSync(`${await mountpoint(world, "shop_data")}/one`, "2");
     },
   },

@@ -18,9 +18,9 @@ export function podmanCreate(
   ids: ReadonlyMap<string, string>,
 ): { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> } {
   const words = wordsOf(record);
-  const image = words.indexOf(text(record["ImageName"]));
-  const options = plainOptions(image < 0 ? words : words.slice(0, image));
-  const rest = image < 0 ? [] : words.slice(image);
+  const image = imageAt(words, record);
+  const options = plainOptions(words.slice(0, image));
+  const rest = words.slice(image);
   const variables = variablesOf(record);
   const shown = variables.map(([name, value]) => PODMANS.test(name) ? `${name}=${value}` : name);
   const args = [
@@ -39,14 +39,29 @@ export function podmanCreate(
 /** What tells two such commands apart, besides the image and the variables. */
 export function podmanSpec(record: JsonObject): readonly string[] {
   const words = wordsOf(record);
-  const image = words.indexOf(text(record["ImageName"]));
-  return image < 0 ? words : [...plainOptions(words.slice(0, image)), ...words.slice(image + 1)];
+  const image = imageAt(words, record);
+  return [...plainOptions(words.slice(0, image)), ...words.slice(image + 1)];
 }
 
 /** What follows `podman run`, `podman container create`, or the like. */
 function wordsOf(record: JsonObject): readonly string[] {
   const words = list(part(record, "Config")["CreateCommand"]).map(text);
   return words.slice(words.findIndex((it) => it === "run" || it === "create") + 1);
+}
+
+/** Where the image stands: before the command, if one was given, or last. A name may be the same as an image's. */
+function imageAt(words: readonly string[], record: JsonObject): number {
+  const name = text(record["ImageName"]);
+  const isImage = (word: string | undefined) =>
+    word !== undefined && [word, `${word}:latest`].some((it) => name === it || name.endsWith(`/${it}`));
+  const command = list(part(record, "Config")["Cmd"]).map(text);
+  const before = words.length - command.length - 1;
+  if (before >= 0 && isImage(words[before]) && command.every((it, i) => words[before + 1 + i] === it)) {
+    return before;
+  }
+  if (isImage(words.at(-1))) return words.length - 1;
+  const first = words.findIndex(isImage);
+  return first < 0 ? words.length : first;
 }
 
 export function variablesOf(record: JsonObject): readonly (readonly [string, string])[] {

@@ -131,8 +131,16 @@ export class CliEngine implements Engine {
   }
 
   async createNetwork(record: JsonObject): Promise<void> {
-    const { name, words } = networkWords(record);
-    await this.#run(["network", "create", ...words, name], `make the network ${name}`);
+    const { name, words, addresses } = networkWords(record);
+    const make = (more: readonly string[]) =>
+      this.#run(["network", "create", ...words, ...more, name], `make the network ${name}`);
+    try {
+      await make(addresses);
+    } catch (error) {
+      // Its addresses were most likely given by the engine, and somebody else has them by now.
+      if (!(error instanceof EngineError) || !/subnet|pool overlaps/i.test(error.stderr)) throw error;
+      await make([]);
+    }
   }
 
   async create(record: JsonObject, ids: ReadonlyMap<string, string>): Promise<void> {

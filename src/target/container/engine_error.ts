@@ -47,7 +47,7 @@ const PROBLEMS: readonly (readonly [RegExp, EngineProblem, string])[] = [
     "Rename or remove that container, then run the command again.",
   ],
   [
-    /no such image|image not known|pull access denied|manifest unknown|unable to find image/i,
+    /no such image|failed to find image|image not known|pull access denied|manifest unknown|unable to find image/i,
     "image_gone",
     "Load or build the image, or restore a snapshot that was taken with include_images.",
   ],
