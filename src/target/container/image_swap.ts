@@ -19,6 +19,14 @@ const WHOLE = [
 ];
 /** Objects whose keys count. */
 const KEYED = ["ExposedPorts", "Volumes"];
+/** Left out of what an engine says where they are empty; others are then null or an empty text. */
+const OMITTED: ReadonlySet<string> = new Set([
+  "ExposedPorts",
+  "StopSignal",
+  "Healthcheck",
+  "Shell",
+  "ArgsEscaped",
+]);
 /** compose v2 notes here which image it made the container from. */
 const IMAGE_LABEL = "com.docker.compose.image";
 
@@ -38,9 +46,10 @@ export function onOtherImage(record: JsonObject, old: JsonObject | undefined, im
   const after = part(image.record, "Config");
   const changed: Record<string, JsonValue | undefined> = { ...config, Image: image.reference };
   for (const key of WHOLE) {
-    if (key in config && isEqual(config[key], before[key])) changed[key] = after[key] ?? null;
+    if (isEqual(config[key], before[key])) changed[key] = after[key] ?? nothing(key, config);
   }
-  for (const key of KEYED) changed[key] = keyed(config[key], before[key], after[key]);
+  for (const key of KEYED) changed[key] = keyed(config[key], before[key], after[key]) ?? nothing(key, config);
+  for (const [key, value] of Object.entries(changed)) if (value === undefined) delete changed[key];
   changed["Env"] = variables(config, before, after);
   changed["Labels"] = labels(config, before, after, image.id);
   const command = renamed(list(config["CreateCommand"]), text(record["ImageName"]), image.reference);
@@ -51,6 +60,12 @@ export function onOtherImage(record: JsonObject, old: JsonObject | undefined, im
     ...("ImageName" in record ? { ImageName: image.reference } : {}),
     Config: changed as JsonObject,
   };
+}
+
+/** As the engine writes that there is none. */
+function nothing(key: string, config: JsonObject): JsonValue | undefined {
+  if (OMITTED.has(key) || !(key in config)) return undefined;
+  return typeof config[key] === "string" ? "" : null;
 }
 
 function isEqual(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
@@ -67,11 +82,11 @@ function keyed(
   own: JsonValue | undefined,
   before: JsonValue | undefined,
   after: JsonValue | undefined,
-): JsonValue {
+): JsonValue | undefined {
   const block = (value: JsonValue | undefined) => (isJsonObject(value) ? value : {});
   const given = Object.entries(block(own)).filter(([key]) => !(key in block(before)));
   const merged = { ...block(after), ...Object.fromEntries(given) };
-  return Object.keys(merged).length === 0 ? null : merged;
+  return Object.keys(merged).length === 0 ? undefined : merged;
 }
 
 function variables(config: JsonObject, before: JsonObject, after: JsonObject): JsonValue {

@@ -25,6 +25,8 @@ export interface ContainerEngine extends AsyncDisposable {
   inNetwork(command: readonly string[]): readonly string[];
   /** SIGKILL to the engine; its containers may live on. Returns when it does not answer any more. */
   kill(): Promise<void>;
+  /** The command line that does the same, for a test's child; it does not wait. */
+  readonly killCommand: readonly string[];
   /** Starts it again after `kill`, and waits until it answers. */
   start(): Promise<void>;
 }
@@ -100,6 +102,7 @@ export async function startEngine(program: EngineProgram): Promise<ContainerEngi
 
 class Engine implements ContainerEngine {
   readonly env: Readonly<Record<string, string>>;
+  readonly killCommand: readonly string[];
   readonly #init: number;
   readonly #stack: AsyncDisposableStack;
 
@@ -111,6 +114,7 @@ class Engine implements ContainerEngine {
     stack: AsyncDisposableStack,
   ) {
     this.env = { DOCKER_HOST: `unix://${socket}`, CONTAINER_HOST: `unix://${socket}` };
+    this.killCommand = ["kill", "-s", "USR1", String(init)];
     this.#init = init;
     this.#stack = stack;
   }
@@ -140,6 +144,8 @@ class Engine implements ContainerEngine {
   }
 
   async start(): Promise<void> {
+    // One that was told to die may not have done so yet.
+    await until(async () => !await answersPing(this.socket), () => `${this.kind} still runs`);
     await signal(this.#init, "SIGHUP");
     await this.answers();
   }
