@@ -33,7 +33,7 @@ function runWeb(world: string, image: string): Promise<void> {
 }
 
 async function setUp(world: string): Promise<JsonObject> {
-  const config = await setUpStack(world, "podman");
+  const config = await setUpStack(world, "podman", { compose: ["no-such-compose"] });
   await engineOf(world).compose(stackOf(world), "rm", "-sf");
   await runService(world, "db", "app:1", "-v", "shop_db:/data");
   await runWeb(world, "app:1");

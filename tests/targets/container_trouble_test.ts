@@ -40,6 +40,30 @@ testRequiring(needs, "container: files that were edited before the snapshot do n
 
 testRequiring(
   needs,
+  "container: a tag that moved before the snapshot, also when its image is gone",
+  async () => {
+    await inWorld(base, async ({ folder, driver, target, context, capture }) => {
+      const engine = engineOf(folder);
+      const v1 = await engine.docker("image", "inspect", "--format", "{{.Id}}", "app:1");
+      await engine.docker("tag", "app:2", "app:1");
+      const before = await lookAtStack(folder);
+      const saved = await capture();
+      assert.match(saved.warnings.join("\n"), /but app:1 is another image by now/);
+      await engine.compose(stackOf(folder), "up", "-d");
+      await driver.restore(target, saved, context());
+      assert.deepEqual(await lookAtStack(folder), before);
+      await engine.docker("tag", v1, "app:1");
+      await engine.docker("rmi", "app:2");
+      await driver.restore(target, saved, context());
+      assert.equal(await driver.fingerprint(target, context()), saved.fingerprint);
+      assert.equal(await engine.docker("images", "-q", "app:1"), "", "compose would go on with it");
+      assert.equal(await engine.docker("inspect", "--format", "{{.Image}}", "shop_web_1"), v1);
+    });
+  },
+);
+
+testRequiring(
+  needs,
   "container: what is not concerned runs on, and a tag that moved comes back",
   async () => {
     await inWorld(base, async ({ folder, driver, target, context, capture }) => {

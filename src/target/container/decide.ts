@@ -5,6 +5,7 @@ import type { Comparison } from "../tree/compare.ts";
 import { isWithin } from "../tree/path.ts";
 import { planSpace } from "../tree/space.ts";
 import { besideOf, compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
+import type { CliEngine } from "./engine.ts";
 import { tagsOf } from "./fingerprint.ts";
 import { findArchives, goneImages, type ImageSource, missingImages } from "./images.ts";
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
@@ -96,7 +97,7 @@ export async function decide(
     wanted,
     remove,
     stop,
-    tags: await decideTags(services, world),
+    tags: await tagChanges(services, engine),
     order,
     problems: [
       ...goneImages({ ...stack, services }, missing, sources),
@@ -252,16 +253,26 @@ function mountsAny(container: Container, changed: readonly string[], data: reado
   });
 }
 
-async function decideTags(
+/**
+ * The references that have to point elsewhere. One that pointed at an image that is gone, or at none, must only not point
+ * at one that the services run.
+ */
+export async function tagChanges(
   services: readonly SavedService[],
-  { engine }: World,
+  engine: CliEngine,
 ): Promise<readonly TagChange[]> {
   const references = new Map(services.filter((it) => isTag(it.image)).map((it) => [it.image, it.tag_id]));
+  const run = new Set(services.flatMap((it) => it.containers.map((own) => own.image_id)));
   const now = await tagsOf(engine, [...references.keys()]);
-  return [...references].flatMap(([reference, id]) => {
+  const changes: TagChange[] = [];
+  for (const [reference, saved] of references) {
     const at = now.get(reference) ?? "";
-    return at === id ? [] : [{ reference, id, now: at }];
-  });
+    if (at === saved) continue;
+    const isGone = saved === "" || !run.has(saved) && await engine.image(saved) === undefined;
+    if (isGone && !run.has(at)) continue;
+    changes.push({ reference, id: isGone ? "" : saved, now: at });
+  }
+  return changes;
 }
 
 /** What is an id or a digest can point nowhere else. */

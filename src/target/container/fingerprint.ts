@@ -39,10 +39,11 @@ export async function fingerprintOf(
 ): Promise<string> {
   const config = known?.config ?? await fingerprintData(world.configRoots, [], context);
   const data = target.config.include_volumes ? await dataDigests(target, world, context, known) : [];
+  const run = new Set(world.containers.map((it) => it.imageId));
   return sha256Hex(canonicalJson({
     project: world.project.name,
     containers: world.containers.map((it) => [it.service, it.number, it.imageId, it.configHash, it.state]),
-    tags: [...tags],
+    tags: [...tags].map(([reference, id]) => [reference, run.has(id) ? id : "another"]),
     config,
     data,
   }));

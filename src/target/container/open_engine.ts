@@ -1,5 +1,4 @@
 /** Which engine a target is of: what the configuration says, what the environment names, or what answers. */
-import { resolve } from "node:path";
 import { ProgramError, programText } from "../run_program.ts";
 import type { TargetContext } from "../target.ts";
 import { CliEngine, engineEnv } from "./engine.ts";
@@ -53,6 +52,9 @@ export async function isLocal(engine: CliEngine): Promise<boolean> {
   }
   const host = env("DOCKER_HOST") ?? "";
   if (host !== "") return isLocalHost(host);
+  const context = env("DOCKER_CONTEXT") ?? "";
+  const known = contextHosts.get(context);
+  if (known !== undefined) return isLocalHost(known);
   const said = await programText({
     program: "docker",
     args: ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
@@ -61,9 +63,13 @@ export async function isLocal(engine: CliEngine): Promise<boolean> {
     env: engineEnv(env),
     doing: "ask docker for its context",
   });
+  contextHosts.set(context, said.trim());
   return isLocalHost(said.trim());
 }
 
+/** Where docker's contexts lead, as far as they were asked for. */
+const contextHosts = new Map<string, string>();
+
 function isLocalHost(host: string): boolean {
-  return host.startsWith("unix://") && resolve(host.slice("unix://".length)).startsWith("/");
+  return host.startsWith("unix://");
 }

@@ -17,7 +17,7 @@ import {
   rememberPutBack,
   settleExchange,
 } from "./data.ts";
-import { type DataChange, decide, type Decision, isDone, isTag } from "./decide.ts";
+import { type DataChange, decide, type Decision, isDone, isTag, tagChanges } from "./decide.ts";
 import { EngineError } from "./engine_error.ts";
 import { loadImages } from "./images.ts";
 import { accessTo, knownOf, servicesOf, waitUntilHealthy } from "./know.ts";
@@ -216,15 +216,10 @@ class RestoreRun {
   }
 
   async #setTags({ engine }: World, decision: Decision): Promise<void> {
-    const references = new Map(this.#stack.services.map((it) => [it.image, it.tag_id]));
-    for (const [reference, id] of references) {
-      if (!isTag(reference)) continue;
-      const now = (await engine.image(reference))?.id ?? "";
-      if (now === id) continue;
+    const services = new Set(decision.wanted.map((it) => it.service));
+    for (const { reference, id, now } of await tagChanges([...services], engine)) {
       if (id === "") await this.#untag(reference, now, engine);
-      else if (await engine.image(id) === undefined) {
-        this.#warnings.add(`${reference} was the name of another image, which is gone`);
-      } else await engine.tag(id, reference);
+      else await engine.tag(id, reference);
     }
     this.#changed += decision.tags.length;
   }
