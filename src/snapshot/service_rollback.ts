@@ -105,6 +105,7 @@ async function rollBack(
     throw error;
   }
   await forget(change, manifest.id, store);
+  change.report = { ...change.report, version: image.reference, versions: [image.reference] };
   const done = change.report.exit_code === ExitCode.done && !change.dryRun;
   const what = `${options.service} to ${imageText(image)}`;
   if (done) change.report = { ...change.report, summary: `Rolled ${what} back` };
@@ -156,7 +157,7 @@ async function captureInto(
     const full: CaptureContext = { ...context, store: reader, writer, previous: undefined };
     return captureOnImage(narrow, service, image, full);
   });
-  const manifest = manifestOf(change, savedTarget(narrow, captured), `${service} at ${image.reference}`);
+  const manifest = manifestOf(change, savedTarget(narrow, captured), service, image);
   if (!change.dryRun) await writer.commit(manifest);
   return manifest;
 }
@@ -173,12 +174,18 @@ function savedTarget(narrow: Stack, captured: Captured): SavedTarget {
   };
 }
 
-function manifestOf({ workspace, id }: Change, target: SavedTarget, description: string): SnapshotManifest {
+/** Its id says what it was also when it is gone again. */
+function manifestOf(
+  { workspace, id }: Change,
+  target: SavedTarget,
+  service: string,
+  image: ServiceImage,
+): SnapshotManifest {
   const { scope, folder } = workspace;
   return {
     format: 1,
-    id: newSnapshotId(),
-    description,
+    id: `service-${service.slice(0, 40)}-${newSnapshotId().slice(-8)}`,
+    description: `${service} at ${image.reference}`,
     created_at: scope.now().toISOString(),
     origin: "safety",
     operation_id: id,

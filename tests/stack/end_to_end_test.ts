@@ -52,12 +52,9 @@ for (const kind of ["docker", "podman"] as const) {
         await shop.json(0, "snapshot", "restore", safety.id, "--yes");
         const again = await shop.look();
         assert.deepEqual([again.page, again.redis, again.rows], ["two", "99", "later"]);
-        await shop.json(0, "snapshot", "restore", "good", "--yes");
-        assert.deepEqual(await shop.look(), good);
       });
 
       await t.step("service rollback takes one service back, and only that", async () => {
-        await shop.deployBroken();
         const ids = await shop.engine.docker("inspect", "-f", "{{.Id}}", "shop_cache_1", "shop_db_1");
         const dry = await shop.json(0, "service", "rollback", "web", "--dry-run");
         assert.match(dry.summary, /^Would roll web to .*web:1 \(sha256:/);

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { ExitCode } from "#/core/errors.ts";
 import { impliedTargets, recoverWorkspace, restoreSnapshot, type WorkspaceOptions } from "#/snapshot/mod.ts";
 import { chosen } from "../snapshot/sweep.ts";
+import { inheritedEnvironment } from "../support/cli.ts";
 import { testRequiring } from "../support/require.ts";
 import { Shop, type ShopState } from "./shop.ts";
 import { shopOptions } from "./shop_options.ts";
@@ -101,7 +102,7 @@ async function child(
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "--no-prompt", main, shop.folder, "good", String(at), ...victim],
     clearEnv: true,
-    env: shop.environment(),
+    env: { ...inheritedEnvironment(), ...shop.engine.env },
     stdin: "null",
   }).output();
   const points = new TextDecoder().decode(stdout).split("\n").filter((it) => it !== "");
