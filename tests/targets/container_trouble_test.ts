@@ -227,11 +227,14 @@ testRequiring(
 );
 
 testRequiring(needs, "container: a stack that is half up comes back half up", async () => {
-  await inWorld(base, async ({ folder, driver, target, context, capture }) => {
+  // A service that cannot be asked must not stand in the way either.
+  const unknown = { know_how: { db: { kind: "postgres", password_env: "BACKOUT_NOT_SET" } } };
+  await inWorld(withMore(unknown), async ({ folder, driver, target, context, capture, warnings }) => {
     const engine = engineOf(folder);
     await engine.docker("kill", "shop_web_1");
     const before = await lookAtStack(folder);
     const saved = await capture();
+    assert.match(warnings.join("\n"), /db could not be asked whether it works: .*password/i);
     assert.match(saved.warnings.join("\n"), /shop_web_1 does not run: it ended with code 137/);
     await deployBadVersion(folder);
     await driver.restore(target, saved, context());

@@ -1,6 +1,7 @@
 /** Takes a snapshot of a stack. */
 import { hostname } from "node:os";
 import { RollbackBackupError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
+import type { JsonObject } from "#/core/json.ts";
 import { lstat } from "#/core/posix.ts";
 import type { ContentRef, SavedTarget, StoredRoot } from "#/store/model.ts";
 import { backupError } from "../program_error.ts";
@@ -41,7 +42,7 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
   const images = target.config.include_images ? await saveImages(engine, services, context) : [];
   const networks = [...new Set(containers.flatMap((it) => it.networks))].sort();
   const records = await addJson(context, {
-    containers: await engine.records(containers.map((it) => it.id)),
+    containers: await recordsOf(world),
     volumes: await volumeLabels(world),
     networks: (await Promise.all(networks.map((it) => engine.network(it)))).filter((it) => it !== undefined),
   });
@@ -202,6 +203,15 @@ function rootsOf(stack: SavedStack): readonly StoredRoot[] {
     ]
       .map((content): StoredRoot => ({ kind: "content", content })),
   ];
+}
+
+/** @throws {RollbackBackupError} one of the containers is not there any more */
+async function recordsOf({ engine, containers }: World): Promise<readonly JsonObject[]> {
+  const records = await engine.records(containers.map((it) => it.id));
+  if (records.length === containers.length) return records;
+  throw new RollbackBackupError("The stack was changed while it was captured", {
+    hint: "Wait until nobody changes it, then take the snapshot again.",
+  });
 }
 
 async function volumeLabels(

@@ -1,13 +1,17 @@
 /** Copies the content of a stack's volumes and folders into the store. */
+import { RollbackError } from "#/core/errors.ts";
+import { throwIfStopped } from "#/core/pace.ts";
 import type { ContentRef, SavedTarget } from "#/store/model.ts";
 import type { CaptureContext } from "../target.ts";
 import { isContent } from "../tree/entry.ts";
+import { isWithin } from "../tree/path.ts";
 import { captureData } from "./data.ts";
+import { isEngineAway } from "./engine_error.ts";
 import { FirstPass } from "./first_pass.ts";
 import { holding } from "./hold.ts";
 import { accessTo, knownOf, servicesOf } from "./know.ts";
 import type { Target, World } from "./look.ts";
-import type { SavedData } from "./model.ts";
+import type { KnowHow, Mount, SavedData, ServiceAccess, ServiceFacts } from "./model.ts";
 import { inOrder, startOrder } from "./order.ts";
 import { describe, findData, strangersOf } from "./volumes.ts";
 
@@ -28,8 +32,12 @@ export async function copyData(
   }
   await prepareCopy(target, world, context);
   const order = startOrder(containers.map((it) => it.service), (it) => project.facts.needs.get(it) ?? []);
+  const isCopied = ({ kind, source }: Mount) =>
+    places.some((it) =>
+      it.kind === kind && (kind === "volume" ? it.name === source : isWithin(source, it.path))
+    );
   const writers = inOrder(containers, order).filter((it) =>
-    it.mounts.some((mount) => mount.writable && mount.kind !== "other")
+    it.mounts.some((mount) => mount.writable && isCopied(mount))
   );
   const how = target.config.while_copying;
   const earlier = new Map(places.map((it) => [it.path, previousData(context.previous, it.name)]));
@@ -63,8 +71,24 @@ async function prepareCopy(
   for (const service of servicesOf(containers)) {
     if (!service.containers.some((it) => it.state === "running")) continue;
     for (const known of knownOf(service, target.config)) {
-      for (const warning of await known.beforeCopy?.(service, access) ?? []) context.warn(warning);
+      for (const warning of await told(service, known, access)) context.warn(warning);
     }
+  }
+}
+
+/** One that does not answer must not keep a broken stack from being captured, and so from being rolled back. */
+async function told(
+  service: ServiceFacts,
+  known: KnowHow,
+  access: ServiceAccess,
+): Promise<readonly string[]> {
+  try {
+    return await known.beforeCopy?.(service, access) ?? [];
+  } catch (error) {
+    throwIfStopped(access.signal);
+    if (!(error instanceof RollbackError) || isEngineAway(error)) throw error;
+    const hint = error.hint === undefined ? "" : ` (${error.hint})`;
+    return [`${service.name} did not write down what it has in memory: ${error.message}${hint}`];
   }
 }
 

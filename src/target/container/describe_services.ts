@@ -1,8 +1,11 @@
 /** What a snapshot keeps of the services: which images, how many, whether they work. */
+import { RollbackError } from "#/core/errors.ts";
+import { throwIfStopped } from "#/core/pace.ts";
 import type { CaptureContext } from "../target.ts";
+import { isEngineAway } from "./engine_error.ts";
 import { accessTo, askOnce, servicesOf } from "./know.ts";
 import type { Target, World } from "./look.ts";
-import type { Container, SavedService } from "./model.ts";
+import type { Container, SavedService, ServiceAccess, ServiceFacts, ServiceVerdict } from "./model.ts";
 
 export async function describeServices(
   target: Target,
@@ -14,7 +17,7 @@ export async function describeServices(
   const described: SavedService[] = [];
   for (const service of servicesOf(containers)) {
     const runs = service.containers.some((it) => it.state === "running");
-    const verdict = runs ? await askOnce(service, target.config, access) : undefined;
+    const verdict = runs ? await asked(service, target, access, context) : undefined;
     const first = service.containers[0]!;
     const mounts = service.containers.flatMap((it) => it.mounts);
     const from = (kind: string) =>
@@ -52,4 +55,21 @@ function savedContainer(it: Container): SavedService["containers"][number] {
 function labelledNeeds({ labels }: Container): readonly string[] {
   const said = labels["com.docker.compose.depends_on"] ?? "";
   return said.split(",").filter((it) => it !== "").map((it) => it.split(":")[0]!);
+}
+
+/** A service that cannot even be asked counts as one of which nothing is known. */
+async function asked(
+  service: ServiceFacts,
+  { config }: Target,
+  access: ServiceAccess,
+  context: CaptureContext,
+): Promise<ServiceVerdict | undefined> {
+  try {
+    return await askOnce(service, config, access);
+  } catch (error) {
+    throwIfStopped(context.signal);
+    if (!(error instanceof RollbackError) || isEngineAway(error)) throw error;
+    context.warn(`${service.name} could not be asked whether it works: ${error.message}`);
+    return undefined;
+  }
 }

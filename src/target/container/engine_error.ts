@@ -78,3 +78,9 @@ export function engineErrorOf(
     ...(exitCode === undefined ? {} : { exitCode }),
   });
 }
+
+/** Whether the engine itself does not answer, or may not be asked: then nothing else will work. */
+export function isEngineAway(error: unknown): boolean {
+  return error instanceof EngineError &&
+    (error.problem === "unreachable" || error.problem === "no_permission");
+}

@@ -259,7 +259,7 @@ export interface KnowHow {
   readonly kind: string;
   /** Says whether it knows the service by its image's name or a label. */
   matches(service: ServiceFacts): boolean;
-  /** While it runs; answers warnings. What it throws stops the capture. */
+  /** While it runs; answers warnings. What it throws becomes one. */
   beforeCopy?(service: ServiceFacts, access: ServiceAccess): Promise<readonly string[]>;
   /** After a restore started it, before it is checked. */
   afterStart?(service: ServiceFacts, access: ServiceAccess): Promise<void>;
