@@ -1,5 +1,6 @@
 /** From a version that works over one that does not and back, as a person would do it, on real engines. */
 import assert from "node:assert/strict";
+import { full } from "../snapshot/sweep.ts";
 import { testRequiring } from "../support/require.ts";
 import { Shop } from "./shop.ts";
 
@@ -25,7 +26,7 @@ for (const kind of ["docker", "podman"] as const) {
         );
         assert.deepEqual(point.warnings, []);
         const list = await shop.cli("snapshot", "list");
-        assert.match(list.stdout, /good .* stack \(3 services, 2 volumes\)/);
+        assert.match(list.stdout, /good .* stack: cache, db, web \(2 volumes\)/);
         const shown = (await shop.cli("snapshot", "show", "latest")).stdout;
         assert.match(shown, /cache +\S*redis:7 +sha256:[0-9a-f]{12} +1 +healthy/);
         assert.match(shown, /Volumes: shop_cache, shop_db/);
@@ -46,42 +47,29 @@ for (const kind of ["docker", "podman"] as const) {
         assert.deepEqual(await shop.look(), good);
       });
 
-      await t.step("and can itself be taken back", async () => {
-        const { snapshots } = await shop.json(0, "snapshot", "list");
-        const safety = snapshots.find((it: { origin: string }) => it.origin === "safety");
-        await shop.json(0, "snapshot", "restore", safety.id, "--yes");
-        const again = await shop.look();
-        assert.deepEqual([again.page, again.redis, again.rows], ["two", "99", "later"]);
+      // Podman goes the same way from here on.
+      const isWhole = kind === "docker" || full;
+
+      await t.step({
+        name: "and can itself be taken back",
+        ignore: !isWhole,
+        fn: async () => {
+          const { snapshots } = await shop.json(0, "snapshot", "list");
+          const safety = snapshots.find((it: { origin: string }) => it.origin === "safety");
+          await shop.json(0, "snapshot", "restore", safety.id, "--yes");
+          const again = await shop.look();
+          assert.deepEqual([again.page, again.redis, again.rows], ["two", "99", "later"]);
+        },
       });
 
-      await t.step("service rollback takes one service back, and only that", async () => {
-        const ids = await shop.engine.docker("inspect", "-f", "{{.Id}}", "shop_cache_1", "shop_db_1");
-        const dry = await shop.json(0, "service", "rollback", "web", "--dry-run");
-        assert.match(dry.summary, /^Would roll web to .*web:1 \(sha256:/);
-        assert.equal((await shop.look()).page, "two");
-        const report = await shop.json(0, "service", "rollback", "web", "--yes");
-        assert.match(report.summary, /^Rolled web to .*web:1 \(sha256:.*back/);
-        const now = await shop.look();
-        assert.deepEqual([now.page, now.redis, now.rows], ["one", "99", "later"]);
-        assert.equal(await shop.engine.docker("inspect", "-f", "{{.Id}}", "shop_cache_1", "shop_db_1"), ids);
-        assert.equal(
-          await shop.run("web", "sh", "-c", "echo $TWO$MODE"),
-          "two",
-          "no variable of the other image",
-        );
-        // One that does not work is taken back by itself.
-        const failed = await shop.json(43, "service", "rollback", "web", "2", "--yes");
-        assert.match(failed.error.message, /web/);
-        assert.equal((await shop.look()).page, "one");
-        assert.equal((await shop.cli("service", "rollback", "web", "nosuch", "--yes")).code, 40);
-        assert.equal((await shop.cli("service", "rollback", "nosuch", "--yes")).code, 40);
-        assert.match((await shop.json(0, "service", "rollback", "web", "--yes")).summary, /^Nothing to do/);
-        const { snapshots } = await shop.json(0, "snapshot", "list");
-        assert.ok(snapshots.every((it: { description: string }) => !it.description.startsWith("web at")));
+      await t.step({
+        name: "service rollback takes one service back, and only that",
+        ignore: !isWhole,
+        fn: () => oneService(shop),
       });
 
       await t.step("guard does all of it by itself", async () => {
-        await shop.json(0, "snapshot", "restore", "good", "--yes");
+        if (isWhole) await shop.json(0, "snapshot", "restore", "good", "--yes");
         configure(shop);
         const script = `
 docker exec shop_cache_1 redis-cli set price 99 && docker exec shop_cache_1 redis-cli save
@@ -102,6 +90,29 @@ exec docker-compose up -d >/dev/null 2>&1`;
       }
     },
   );
+}
+
+async function oneService(shop: Shop): Promise<void> {
+  const ids = await shop.engine.docker("inspect", "-f", "{{.Id}}", "shop_cache_1", "shop_db_1");
+  const dry = await shop.json(0, "service", "rollback", "web", "--dry-run");
+  assert.match(dry.summary, /^Would roll web to .*web:1 \(sha256:/);
+  assert.equal((await shop.look()).page, "two");
+  const report = await shop.json(0, "service", "rollback", "web", "--yes");
+  assert.match(report.summary, /^Rolled web to .*web:1 \(sha256:.*back/);
+  const now = await shop.look();
+  assert.deepEqual([now.page, now.redis, now.rows], ["one", "99", "later"]);
+  assert.equal(await shop.engine.docker("inspect", "-f", "{{.Id}}", "shop_cache_1", "shop_db_1"), ids);
+  assert.equal(await shop.run("web", "sh", "-c", "echo $TWO$MODE"), "two", "no variable of the other image");
+  configure(shop);
+  // One that does not work is taken back by itself.
+  const failed = await shop.json(43, "service", "rollback", "web", "2", "--yes");
+  assert.match(failed.error.message, /web/);
+  assert.equal((await shop.look()).page, "one");
+  assert.equal((await shop.cli("service", "rollback", "web", "nosuch", "--yes")).code, 40);
+  assert.equal((await shop.cli("service", "rollback", "nosuch", "--yes")).code, 40);
+  assert.match((await shop.json(0, "service", "rollback", "web", "--yes")).summary, /^Nothing to do/);
+  const { snapshots } = await shop.json(0, "snapshot", "list");
+  assert.ok(snapshots.every((it: { id: string }) => !it.id.startsWith("service-")), "nothing is left of it");
 }
 
 /** A web server that does not answer shall not be waited for long. */

@@ -12,7 +12,7 @@ import { testRequiring } from "../support/require.ts";
 import { Shop, type ShopState } from "./shop.ts";
 import { shopOptions } from "./shop_options.ts";
 
-const KILLS = 4;
+const KILLS = 3;
 const ENGINE_KILLS = 3;
 
 testRequiring(
