@@ -62,15 +62,23 @@ class Sweep {
     } killed at ${point} of ${this.points.length} (${this.points[point - 1]})`;
     await this.#restore("bad");
     assert.deepEqual(await shop.look(), this.before, `${where}: the state before could not be made`);
-    await child(shop, point, victim);
+    const { said } = await child(shop, point, victim);
     if (victim[0] !== "backout") await shop.engine.start();
     const options = await this.#options();
     await recoverWorkspace(options);
     assert.deepEqual(this.#journals(), [], `${where}: a journal is left`);
-    const now = JSON.stringify(await shop.look());
+    const now = JSON.stringify(await this.#look(`${where}: ${said}`));
     if (now === JSON.stringify(this.before)) return "before";
     assert.deepEqual(JSON.parse(now), this.after, `${where}: neither before nor after`);
     return "after";
+  }
+
+  async #look(where: string): Promise<ShopState> {
+    try {
+      return await this.shop.look();
+    } catch (error) {
+      throw new Error(`${where}: ${await this.shop.engine.docker("ps", "-a")}`, { cause: error });
+    }
   }
 
   #journals(): readonly string[] {

@@ -171,21 +171,21 @@ services:
   cache:
     image: redis:7
     init: true
-    restart: unless-stopped
+    restart: always
     volumes: [cache:/data]
 ${
     database
       ? `  db:
     image: postgres:15
     init: true
-    restart: unless-stopped
+    restart: always
     volumes: [db:/var/lib/postgresql/data]
 `
       : ""
   }  web:
     image: ${image}
     init: true
-    restart: unless-stopped
+    restart: always
     depends_on: [cache]
     environment: {MODE: "\${MODE}"}
     labels: {backout.know_how: http, backout.know_how.port: "8080"}
