@@ -10,7 +10,8 @@ const ENVIRONMENT = [
   ..."AWS_*,GOOGLE_*,GCLOUD_PROJECT,STORAGE_EMULATOR_HOST,CLOUDSDK_*,APPDATA".split(","),
   ..."GCE_METADATA_HOST,GCE_METADATA_IP,METADATA_SERVER_DETECTION,DETECT_GCP_RETRIES".split(","),
   ..."HTTP_PROXY,HTTPS_PROXY,NO_PROXY,http_proxy,https_proxy,no_proxy".split(","),
-  // Where databases and infrastructure are, and as whom to speak to them: what their own tools look for.
+  // Where container engines, databases and infrastructure are, and as whom to speak to them: what their own tools look for.
+  ..."DOCKER_*,CONTAINER_*,CONTAINERS_*,COMPOSE_*".split(","),
   ..."DATABASE_URL,PG*,MYSQL_*,MARIADB_*,REDIS_*,TF_*,DBUS_SESSION_BUS_ADDRESS".split(","),
 ];
 

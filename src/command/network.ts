@@ -19,15 +19,18 @@ const TARGET_VERBS: ReadonlySet<string> = new Set([
   "plugin",
   "confirm",
   "recover",
+  "service",
 ]);
 /** The same where the configuration names targets; otherwise they are about a repository. */
 const LOOKING_VERBS: ReadonlySet<string> = new Set(["status", "doctor"]);
+/** A service of a stack whose image has no program to ask it with is asked from outside, through a port it publishes. */
+const ASKED_OUTSIDE = /know_how/;
 /** Commands on components: git, and what their manifests say. */
 const PROGRAM_VERBS: ReadonlySet<string> = new Set(["component", "changeset", "cache"]);
 /** Kinds of targets and checks that need no network of this process; a program that they start has its own. */
 const LOCAL_KINDS: ReadonlySet<string> = new Set([
   ...["git_commit", "configuration", "file_system", "database", "infrastructure", "components"],
-  ...["remote_branches", "command"],
+  ...["remote_branches", "command", "container"],
   ...["file_exists", "file_checksum", "service_status", "sql", "process", "port", "disk_space"],
 ]);
 /** Their configuration comes with the request, after the decision. */
@@ -54,14 +57,17 @@ export function needsNetwork(question: NetworkQuestion): boolean {
     return true;
   }
   const config = configText(question);
-  return REMOTE.test(config) || (usesTargets(words, config) && targetsNeedNetwork(words, config, question));
+  return REMOTE.test(config) ||
+    (usesTargets(words, config) && targetsNeedNetwork(words, config, question));
 }
 
 /** Whether a target or a check may be one that this process talks to over a network. */
 function targetsNeedNetwork(words: readonly string[], config: string, question: NetworkQuestion): boolean {
   if (isAbout(words, ASKED_LATER)) return true;
   const texts = [TARGETS.test(config) ? config : "", ...filesOfChecks(words, question)];
-  if (texts.some((text) => REMOTE.test(text) || namesRemoteKind(text))) return true;
+  if (texts.some((text) => REMOTE.test(text) || ASKED_OUTSIDE.test(text) || namesRemoteKind(text))) {
+    return true;
+  }
   const type = valueOf(words, "--type");
   return type !== undefined && !LOCAL_KINDS.has(type);
 }

@@ -93,6 +93,11 @@ export const snapshotEntries: readonly RegistryEntry[] = [
 /** Those without a group. */
 export const workspaceEntries: readonly RegistryEntry[] = [
   {
+    path: ["service", "rollback"],
+    summary: "Take one service of a stack back to another image",
+    load: () => import("./service_rollback.ts"),
+  },
+  {
     path: ["guard"],
     section: "The workspace",
     summary: "Run a command, and take its changes back when it fails",

@@ -5,6 +5,7 @@ import type { TargetSpec } from "#/target/target.ts";
 import type { Command, OptionValues } from "./command.ts";
 import { lazyConfig } from "./context.ts";
 import { reportFlags } from "./report_files.ts";
+import { stackFlags, withStackFlags } from "./stack_flags.ts";
 import { defined, listOption, textOption } from "./values.ts";
 import { assertTargets, judgedFlags, targetFlag } from "./workspace.ts";
 import { runWorkspaceChange } from "./workspace_change.ts";
@@ -15,7 +16,8 @@ export const command: Command = {
   summary: "Keep what targets look like now",
   description:
     "Take a rollback point of the targets of backout.yaml: all of them or none is recorded. What did not change " +
-    "since the last point is not read again. `backout snapshot restore` goes back to it.",
+    "since the last point is not read again. `backout snapshot restore` goes back to it. In a folder with a compose " +
+    "file and no backout.yaml, the target is that stack of containers.",
   arguments: [{ name: "[description]", description: 'what it is for: "before v2.0"' }],
   options: [
     {
@@ -32,7 +34,7 @@ export const command: Command = {
     },
     {
       flags: "--type <type>",
-      description: "git_commit, configuration, file_system, database, infrastructure or command",
+      description: "git_commit, configuration, file_system, database, infrastructure, container or command",
       completes: "none",
       group: AD_HOC,
     },
@@ -43,11 +45,16 @@ export const command: Command = {
       completes: "none",
       group: AD_HOC,
     },
+    ...stackFlags,
     ...reportFlags,
     ...judgedFlags,
   ],
   examples: [
     { command: "backout snapshot create 'before v2.0'", note: "all targets of the nearest backout.yaml" },
+    {
+      command: "backout snapshot create 'before v2.0' --include-volumes",
+      note: "a compose stack with its data, in the folder of its compose file",
+    },
     {
       command: "backout snapshot create 'before the migration' --target db --target config",
       note: "some of them",
@@ -75,7 +82,11 @@ export const command: Command = {
       },
       operate: async (options) => {
         const adHoc = await adHocOf(values, context.cwd, options);
-        return await createSnapshot({ ...options, ...own, ...defined({ adHoc }) });
+        const targets = adHoc === undefined ? options.targets : [adHoc];
+        const chosen = await withStackFlags({ ...options, targets }, values);
+        return await createSnapshot(
+          adHoc === undefined ? { ...chosen, ...own } : { ...options, ...own, adHoc: chosen.targets[0]! },
+        );
       },
     });
   },

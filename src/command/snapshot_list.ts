@@ -1,6 +1,7 @@
 import { count, formatAge, formatBytes, renderTable } from "#/report/mod.ts";
 import type { SnapshotManifest } from "#/store/model.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { targetInList } from "./stack_text.ts";
 import { flagOption } from "./values.ts";
 import { runWorkspaceReading, workspaceFlags } from "./workspace.ts";
 
@@ -54,7 +55,7 @@ function textOf({ snapshots, damaged }: View, folder: string, context: CommandCo
   const rows = snapshots.map((snapshot) => [
     snapshot.id,
     formatAge(snapshot.created_at, now),
-    snapshot.targets.map(({ name }) => name).join(", "),
+    snapshot.targets.map((target) => targetInList(target, wide)).join(", "),
     formatBytes(sum(snapshot, "bytes")),
     ...(wide ? [formatBytes(sum(snapshot, "stored_bytes"))] : []),
     wordsOf(snapshot).join(", "),

@@ -2,6 +2,7 @@ import { formatBytes, renderTable } from "#/report/mod.ts";
 import type { SavedTarget, SnapshotManifest } from "#/store/model.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { wordsOf } from "./snapshot_list.ts";
+import { stackText } from "./stack_text.ts";
 import { factLines, timeAndAge } from "./view_text.ts";
 import { namedSnapshotArgument, runWorkspaceReading, workspaceFlags } from "./workspace.ts";
 
@@ -52,7 +53,9 @@ function textOf(view: SnapshotManifest, context: CommandContext): string {
   const notes = view.targets.flatMap(({ name, warnings }) =>
     warnings.map((warning): readonly [string, string] => [`Warning (${name})`, warning])
   );
-  return `${facts}\n${table}${notes.length === 0 ? "" : `\n${factLines(notes)}`}`;
+  const shown = { style: context.printer.style, width: context.stdoutWidth };
+  const stacks = view.targets.map((target) => stackText(target, shown)).join("");
+  return `${facts}\n${table}${stacks}${notes.length === 0 ? "" : `\n${factLines(notes)}`}`;
 }
 
 /** What people look for in the facts of a target. */

@@ -77,7 +77,7 @@ export async function workspaceOptions(
   const config = await lazyConfig(context)();
   const folder = config === undefined ? resolve(context.cwd) : dirname(resolve(config.path));
   const { globals, signal } = context;
-  return {
+  const options: WorkspaceOptions = {
     folder,
     store: storeOptions(values, context, config, folder),
     targets: config?.targets ?? [],
@@ -99,6 +99,9 @@ export async function workspaceOptions(
     signal,
     onEvent,
   };
+  if (config?.targets !== undefined) return options;
+  const { impliedTargets } = await import("#/mod/snapshot.ts");
+  return { ...options, targets: await impliedTargets(options) };
 }
 
 function storeOptions(
@@ -133,7 +136,7 @@ export function assertTargets(options: WorkspaceOptions): void {
   if (options.targets.length > 0) return;
   throw new UsageError(`No targets are configured for ${options.folder}`, {
     hint: "Write `targets:` into backout.yaml (see `backout config init`), or name one here with " +
-      "--type file_system --set paths=/var/lib/app.",
+      "--type file_system --set paths=/var/lib/app. A folder with a compose file needs neither.",
   });
 }
 

@@ -67,7 +67,8 @@ function problemWith(whole: string, name: string): Omit<EnvironmentProblem, "off
 }
 
 /** Names that `scripts/permissions.ts` lets the executable read, among those that a configuration may name. */
-const SEEN = /^(BACKOUT_|PG|MYSQL_|MARIADB_|REDIS_|TF_|AWS_|GOOGLE_|XDG_|DATABASE_URL$)/;
+const SEEN =
+  /^(BACKOUT_|PG|MYSQL_|MARIADB_|REDIS_|TF_|DOCKER_|CONTAINER_|CONTAINERS_|COMPOSE_|AWS_|GOOGLE_|XDG_|DATABASE_URL$)/;
 
 /** For a hint: why a variable that is set may look unset. Empty for those that every backout sees. */
 export function hiddenNames(name: string): string {

@@ -55,6 +55,9 @@ const snapshotsSchema = z.strictObject({
     safety: snapshotClass("For those that restores made of the state before them."),
     guard: snapshotClass("For those that `backout guard` made."),
     with_volumes: snapshotClass("For those that hold the volumes of containers."),
+    stacks: snapshotClass(
+      "For those that hold a stack of containers (keep_last: 10 where no retention is set).",
+    ),
     history: historyRules,
   }).describe("Which rollback points are kept: one goes when no keep rule keeps it.").optional(),
   timeout: duration("How long one target may take that says nothing of its own, e.g. 30m.").optional(),

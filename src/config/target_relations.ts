@@ -79,6 +79,7 @@ const COVERING: Readonly<Record<string, readonly string[]>> = {
   file_system: ["paths"],
   git_commit: ["repo_path", "config_files"],
   infrastructure: ["path"],
+  container: ["compose_files", "env_files", "config_files", "bind_mounts"],
 };
 
 /**

@@ -24,6 +24,8 @@ const PATH_KEYS: ReadonlySet<string> = new Set([
   "repo_path",
   "config_files",
   "compose_files",
+  "env_files",
+  "bind_mounts",
   "backup_location",
   "backup_file",
   "password_file",

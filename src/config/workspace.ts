@@ -92,13 +92,14 @@ export function workspaceSettings(parsed: ParsedConfig, folder: string): Pick<Co
 type SnapshotRetentionBlock = NonNullable<NonNullable<ParsedConfig["snapshots"]>["retention"]>;
 
 function snapshotRetention(block: SnapshotRetentionBlock): SnapshotRetentionSettings {
-  const { safety, guard, with_volumes, ...common } = block;
+  const { safety, guard, with_volumes, stacks, ...common } = block;
   const rules = (own: typeof safety) => own === undefined ? undefined : keepRules(own);
   return given({
     ...retentionSettings(common),
     safety: rules(safety),
     guard: rules(guard),
     withVolumes: rules(with_volumes),
+    stacks: rules(stacks),
   });
 }
 

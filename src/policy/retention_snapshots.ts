@@ -21,7 +21,15 @@ export interface SnapshotRetentionSettings extends RetentionSettings {
   readonly guard?: KeepRules | undefined;
   /** Points that hold the volumes of containers. */
   readonly withVolumes?: KeepRules | undefined;
+  /** Points that hold a stack of containers; those that restores made of the state before them are counted apart again. */
+  readonly stacks?: KeepRules | undefined;
 }
+
+/** What holds where nothing is configured: points of stacks are large, and made at each deployment. */
+export const STACK_RETENTION: SnapshotRetentionSettings = { stacks: { keepLast: 10 } };
+
+/** The type of target that is a stack of containers. */
+const STACK = "container";
 
 /** What of a rollback point's manifest retention looks at. */
 export interface RetainedSnapshot {
@@ -32,6 +40,7 @@ export interface RetainedSnapshot {
   readonly pinned: boolean;
   readonly mark: "good" | "bad" | "";
   readonly targets: readonly {
+    readonly type?: string;
     readonly config: Readonly<Record<string, unknown>>;
     /** What it added to the store: about what its deletion frees, as later points may share it. */
     readonly stored_bytes: number;
@@ -70,15 +79,20 @@ export function snapshotRetention(
 
 /** Whether anything is set by which a snapshot, or a record of the history, could go. */
 export function hasSnapshotRules(
-  { safety, guard, withVolumes, history, ...common }: SnapshotRetentionSettings,
+  { safety, guard, withVolumes, stacks, history, ...common }: SnapshotRetentionSettings,
 ): boolean {
-  return [common, safety, guard, withVolumes, history].some((rules) =>
+  return [common, safety, guard, withVolumes, stacks, history].some((rules) =>
     Object.values(rules ?? {}).some((value) => typeof value === "number" && value > 0)
   );
 }
 
+/** Whether the point holds a stack of containers. */
+export function holdsStack({ targets }: Pick<RetainedSnapshot, "targets">): boolean {
+  return targets.some(({ type }) => type === STACK);
+}
+
 function rulesOf(settings: SnapshotRetentionSettings): RetentionRules {
-  const { safety, guard, withVolumes, maxBytes, minFreeBytes, history: _, ...common } = settings;
+  const { safety, guard, withVolumes, stacks, maxBytes, minFreeBytes, history: _, ...common } = settings;
   return {
     ...common,
     maxBytes,
@@ -87,6 +101,7 @@ function rulesOf(settings: SnapshotRetentionSettings): RetentionRules {
       safety: safety ?? common,
       ...(guard === undefined ? {} : { guard }),
       ...(withVolumes === undefined ? {} : { "with volumes": withVolumes }),
+      ...(stacks === undefined ? {} : { stacks, "stacks before restores": safety ?? stacks }),
     },
   };
 }
@@ -108,9 +123,12 @@ function itemOf(
 }
 
 /** The classes it belongs to; the first with rules of its own counts. */
-function classOf({ origin, targets }: RetainedSnapshot): readonly string[] {
+function classOf(snapshot: RetainedSnapshot): readonly string[] {
+  const { origin, targets } = snapshot;
+  const stack = holdsStack(snapshot);
+  if (origin === "safety") return [...stack ? ["stacks before restores"] : [], origin];
   const volumes = targets.some(({ config }) => config.include_volumes === true);
-  return [...volumes && origin !== "safety" ? ["with volumes"] : [], origin];
+  return [...volumes ? ["with volumes"] : [], ...stack ? ["stacks"] : [], origin];
 }
 
 /** What the words `latest` and `last-good` of the command line stand for stays, besides what the caller names. */

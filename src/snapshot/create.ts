@@ -1,6 +1,7 @@
 /** Taking a snapshot. */
 import { ExitCode } from "#/core/errors.ts";
 import { hookNotes } from "#/release/surroundings.ts";
+import { holdsStack, STACK_RETENTION } from "#/policy/retention_snapshots.ts";
 import type { OperationReport, StepReport } from "#/report/model.ts";
 import { count, formatBytes } from "#/report/units.ts";
 import { bindSpec, type BoundTarget, chosenSpecs } from "./bind_target.ts";
@@ -73,7 +74,7 @@ async function create(change: Change, options: CreateOptions, id: string): Promi
     undo: `backout snapshot delete ${id}`,
     summary: `Took the snapshot ${id} of ${count(targets.length, "target")} (${formatBytes(bytes)})`,
   };
-  await applyLimits(change, options.retention);
+  await applyLimits(change, options.retention ?? (holdsStack(manifest) ? STACK_RETENTION : undefined));
 }
 
 function intend(change: Change, options: CreateOptions, targets: readonly BoundTarget[]): void {

@@ -1,4 +1,4 @@
-/** `guard`: a snapshot, a command, and back where the command fails. */
+/** `guard`: a snapshot, a command, and back where the command fails, or what it made does not work. */
 import {
   ExitCode,
   GuardedCommandError,
@@ -13,6 +13,7 @@ import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts"
 import type { OperationReport } from "#/report/model.ts";
 import { runChange } from "./change.ts";
 import { createSnapshot } from "./create.ts";
+import { lookAfterCommand } from "./guard_checks.ts";
 import { type GuardedEnd, runGuarded } from "./guarded_command.ts";
 import { askPolicy } from "./judge.ts";
 import type { WorkspaceOptions } from "./options.ts";
@@ -35,8 +36,8 @@ export interface GuardOptions extends WorkspaceOptions {
 const LOCK_TIMEOUT_MS = 600_000;
 
 /**
- * Takes a snapshot, runs the command on this process's terminal, and restores the snapshot when the command fails
- * (56). The snapshot stays either way.
+ * Takes a snapshot, runs the command on this process's terminal, and restores the snapshot when the command fails, or
+ * when a required check or a service of a stack does afterwards (56). The snapshot stays either way.
  * @throws {UsageError}
  */
 export async function runGuard(options: GuardOptions): Promise<OperationReport> {
@@ -67,9 +68,29 @@ export async function runGuard(options: GuardOptions): Promise<OperationReport> 
   const { signal: _done, ...rest } = options;
   const later = { ...rest, lockTimeoutMs: Math.max(LOCK_TIMEOUT_MS, options.lockTimeoutMs ?? 0) };
   if (ended instanceof RollbackError) return await note(later, created, ended);
-  if (ended.code === 0 && ended.signal === null) return await note(later, created, undefined);
-  const restored = await restoreSnapshot({ ...quietly(later), snapshot: id, discardChanges: true });
-  return await note(later, { ...restored, version: id }, guardError(program, ended, restored));
+  if (ended.code !== 0 || ended.signal !== null) {
+    return await goBack(later, created, `${program} ${howItEnded(ended)}`, ended);
+  }
+  const { checks, wrong, warnings } = await lookAfterCommand(later, id);
+  const seen = {
+    ...created,
+    warnings: [...created.warnings, ...warnings],
+    ...(created.snapshot === undefined ? {} : { snapshot: { ...created.snapshot, checks } }),
+  };
+  if (wrong.length === 0) return await note(later, seen, undefined);
+  return await goBack(later, created, `${program} succeeded, but ${wrong.join("; ")}`, ended);
+}
+
+/** @param why what happened, as the beginning of a sentence */
+async function goBack(
+  options: GuardOptions,
+  created: OperationReport,
+  why: string,
+  ended: GuardedEnd,
+): Promise<OperationReport> {
+  const id = created.version;
+  const restored = await restoreSnapshot({ ...quietly(options), snapshot: id, discardChanges: true });
+  return await note(options, { ...restored, version: id }, guardError(options, why, ended, restored));
 }
 
 /** The parts tell nobody: who wants to know is told of the whole. */
@@ -95,20 +116,26 @@ function asGuard(report: OperationReport, program: string): OperationReport {
   return { ...report, operation: "guard", summary };
 }
 
+function howItEnded({ code, signal }: GuardedEnd): string {
+  return signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`;
+}
+
 /** The program alone: its arguments may hold a secret. */
-function guardError(program: string, ended: GuardedEnd, restored: OperationReport): RollbackError {
-  const how = ended.signal === null ? `failed with exit code ${ended.code}` : `was ended by ${ended.signal}`;
-  const context = { program, exit_code: ended.code, signal: ended.signal, restore: restored.rollback_id };
+function guardError(
+  { command }: GuardOptions,
+  why: string,
+  { code, signal }: GuardedEnd,
+  restored: OperationReport,
+): RollbackError {
+  const context = { program: command[0] ?? "", exit_code: code, signal, restore: restored.rollback_id };
   if (restored.exit_code === ExitCode.done) {
     const idle = restored.steps.length === 0;
     return new GuardedCommandError(
-      `${program} ${how}; ${
-        idle ? "it had changed nothing" : "its change was rolled back: all is as before it"
-      }`,
+      `${why}; ${idle ? "it had changed nothing" : "its change was rolled back: all is as before it"}`,
       { context },
     );
   }
-  const message = `${program} ${how}, and the rollback says: ${restored.summary}`;
+  const message = `${why}, and the rollback says: ${restored.summary}`;
   const hint = restored.error?.hint ?? `Restore it yourself: backout snapshot restore ${restored.version}.`;
   if (restored.exit_code === ExitCode.verification) return new VerificationError(message, { hint, context });
   return new UnfinishedOperationError(message, { hint, context });

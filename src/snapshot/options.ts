@@ -3,7 +3,7 @@ import type { PolicySettings } from "#/policy/settings.ts";
 import type { SnapshotRetentionSettings } from "#/policy/retention_snapshots.ts";
 import type { Surroundings } from "#/repository/options.ts";
 import type { OperationEvent, PolicyMode } from "#/report/model.ts";
-import type { SnapshotOrigin } from "#/store/model.ts";
+import type { SnapshotManifest, SnapshotOrigin } from "#/store/model.ts";
 import type { StoreOptions } from "#/store/options.ts";
 import type { SnapshotStore } from "#/store/store.ts";
 import type { TargetDriver, TargetSpec } from "#/target/target.ts";
@@ -61,6 +61,8 @@ export interface CreateOptions extends WorkspaceOptions {
 export interface RestoreSnapshotOptions extends WorkspaceOptions {
   /** An id, a unique beginning of one, `latest` (manual ones only) or `last-good`. */
   readonly snapshot: string;
+  /** The snapshot itself, where it is at hand: a dry run may have one that is nowhere else. */
+  readonly manifest?: SnapshotManifest;
   /** Names; empty: all of the snapshot. */
   readonly only?: readonly string[];
   readonly paths?: readonly string[];

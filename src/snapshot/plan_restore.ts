@@ -63,7 +63,7 @@ export function driverOptions(options: RestoreSnapshotOptions): RestoreOptions {
  */
 export async function planRestore(change: Change, options: RestoreSnapshotOptions): Promise<PlannedRestore> {
   refuseRelativePaths(options.paths ?? []);
-  const snapshot = await findSnapshot(change.workspace, options.snapshot);
+  const snapshot = options.manifest ?? await findSnapshot(change.workspace, options.snapshot);
   change.report = { ...change.report, version: snapshot.id, versions: [snapshot.id], version_exists: true };
   if (!isOwnSnapshot(change.workspace, snapshot)) {
     change.warn(

@@ -8,6 +8,7 @@ export const targetTypes = {
   file_system: () => import("./file_system.ts"),
   database: () => import("./database.ts"),
   infrastructure: () => import("./infrastructure.ts"),
+  container: () => import("./container.ts"),
   command: () => import("./command.ts"),
   components: () => import("./components.ts"),
   remote_branches: () => import("./remote_branches.ts"),

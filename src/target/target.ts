@@ -133,6 +133,11 @@ export interface TargetDriver<Config = unknown> {
   ): Promise<readonly TargetChange[]>;
   /** Puts what was saved into a folder elsewhere; the target itself stays as it is. */
   exportTo(saved: SavedTarget, folder: string, context: PlanContext): Promise<Restored>;
+  /**
+   * What does not work of it now, a sentence each, where a command changed it since `saved`; empty: it all does. What did
+   * not work then is no fault. Looks only.
+   */
+  faults?(target: TargetSpec<Config>, saved: SavedTarget, context: TargetContext): Promise<readonly string[]>;
   /** Removes what a restore kept for its own undo (an old database under another name). After the commit. */
   finish?(target: TargetSpec<Config>, saved: SavedTarget, context: TargetContext): Promise<void>;
 }

@@ -5,10 +5,11 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { testRequiring } from "../support/require.ts";
+import { SWEEP_LEVEL } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 import { gitIn, lookAtMeta, makeChangeset, makeMeta, metaWorld } from "./meta_support.ts";
 
-const full = Deno.env.get("BACKOUT_SWEEP") === "full";
+const full = SWEEP_LEVEL === "full";
 const SAMPLE = 9;
 const FULL_STRIDE = 4;
 /** In a full sweep every so-manieth kill gets others in its recovery. */

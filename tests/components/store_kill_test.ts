@@ -7,12 +7,13 @@ import { getFromStore } from "#/component/store/get.ts";
 import { listAllEntries } from "#/component/store/list.ts";
 import { checkStore } from "#/store/check_store.ts";
 import { testRequiring } from "../support/require.ts";
+import { SWEEP_LEVEL } from "../support/sweep_level.ts";
 import { tempDir } from "../support/temp.ts";
 import { readTree } from "../support/tree.ts";
 import { openTestStore } from "../store/store_support.ts";
 import { makeTree, namesIn, type Tree } from "./entries_support.ts";
 
-const IS_FULL = Deno.env.get("BACKOUT_SWEEP") === "full";
+const IS_FULL = SWEEP_LEVEL === "full";
 const SAMPLE = 4;
 
 const BEFORE: Tree = { "keep": "before\n", "sub/old": "old\n" };

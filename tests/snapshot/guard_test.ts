@@ -42,6 +42,26 @@ testRequiring(
 
 testRequiring(
   ["posix"],
+  "guard: the command succeeds, but a required check does not pass: its change is rolled back (56)",
+  () =>
+    withTempDir(async (folder) => {
+      const check = { type: "file_exists", config: { path: pathOf(folder, "one") } };
+      const options = { ...makeWorld(folder), checks: [check] };
+      const broken = await runGuard({ ...options, command: shell(`rm ${pathOf(folder, "one")}`) });
+      assert.equal(broken.exit_code, 56, broken.summary);
+      assert.match(broken.summary, /^sh succeeded, but file_exists .*one\.txt.*rolled back/);
+      assert.deepEqual(look(folder), versions("v1"));
+      const advisory = { ...options, checks: [{ ...check, required: false }] };
+      const kept = await runGuard({ ...advisory, command: shell(`rm ${pathOf(folder, "one")}`) });
+      assert.equal(kept.exit_code, 0, kept.summary);
+      assert.equal(kept.snapshot?.checks[0]?.passed, false);
+      assert.ok(kept.warnings.some((it) => it.startsWith("file_exists")), kept.warnings.join());
+      assert.equal(look(folder).one, "absent");
+    }),
+);
+
+testRequiring(
+  ["posix"],
   "guard: a failure that changed nothing, a missing program, a killed one",
   () =>
     withTempDir(async (folder) => {

@@ -32,7 +32,9 @@ export type Capability =
   | "s3rver"
   | "postgresql"
   | "mariadb"
-  | "redis";
+  | "redis"
+  | "docker"
+  | "podman";
 
 const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "root": isRoot,
@@ -60,6 +62,8 @@ const PROBES: Readonly<Record<Capability, () => boolean>> = {
   "mariadb": () =>
     setprivThere() && ["mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump"].every(onPath),
   "redis": () => setprivThere() && ["redis-server", "redis-cli", "redis-check-rdb"].every(onPath),
+  "docker": () => namespacesThere() && [...DOCKER_CLIENTS, "dockerd", "runc", "iptables"].every(onPath),
+  "podman": () => namespacesThere() && [...DOCKER_CLIENTS, "podman", "runc"].every(onPath),
   "s3rver": () => onPath("setpriv") && runs(Deno.execPath(), ["cache", "--no-config", "--no-lock", S3RVER]),
 };
 
@@ -68,6 +72,9 @@ export const S3RVER = "npm:s3rver@3.7.1";
 
 /** Started as a user's own manager by a test. */
 export const SYSTEMD = "/lib/systemd/systemd";
+
+/** Both engines are told what to do by them; `busybox` is what the images are made of. */
+const DOCKER_CLIENTS: readonly string[] = ["docker", "docker-compose", "busybox", "nsenter", "tar"];
 
 /** Flags of `unshare` that give a child an empty network; a plain user needs a user namespace for it. */
 export const UNSHARE_NET: readonly string[] = isRoot() ? ["-n"] : ["-r", "-n"];
@@ -98,6 +105,9 @@ const NEEDS: Readonly<Record<Capability, string>> = {
   "postgresql": "PostgreSQL (Debian's postgresql and postgresql-client) and setpriv (util-linux)",
   "mariadb": "MariaDB (mariadb-server, mariadb-client) and setpriv (util-linux)",
   "redis": "Redis (redis-server, redis-tools) and setpriv (util-linux)",
+  "docker": "root, namespaces, and Docker (docker.io, docker-compose, runc, iptables, busybox-static)",
+  "podman":
+    "root, namespaces, and Podman (podman, netavark, runc, docker.io, docker-compose, busybox-static)",
 };
 
 const known = new Map<Capability, boolean>();
@@ -160,6 +170,11 @@ export function testRequiring(
 /** Servers of the tests die with the test by it. */
 function setprivThere(): boolean {
   return Deno.build.os === "linux" && onPath("setpriv");
+}
+
+/** An engine of a test lives in namespaces of its own. */
+function namespacesThere(): boolean {
+  return setprivThere() && isRoot() && runs("unshare", ["-mnp", "--fork", "--mount-proc", "true"]);
 }
 
 /** Debian keeps the server's programs out of PATH. */

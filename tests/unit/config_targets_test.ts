@@ -277,6 +277,7 @@ Deno.test("the JSON Schema has every kind of target and check with its keys", as
     "file_system",
     "database",
     "infrastructure",
+    "container",
     "command",
     "components",
     "remote_branches",

@@ -7,6 +7,7 @@ import {
   snapshotRetention,
   type SnapshotRetentionFacts,
   type SnapshotRetentionSettings,
+  STACK_RETENTION,
 } from "#/policy/retention_snapshots.ts";
 import { DAY, NOW } from "./retention_support.ts";
 
@@ -102,6 +103,18 @@ Deno.test("retention of points: guards and volumes are counted apart where they 
   );
 });
 
+Deno.test("retention of points: where nothing is configured, ten points of stacks stay, and all others", () => {
+  const stack = { targets: [{ type: "container", config: {}, stored_bytes: 1 }] };
+  const points = [
+    point("files", 99),
+    ...Array.from({ length: 12 }, (_, i) => point(`p${i}`, 60 - i, stack)),
+    ...Array.from({ length: 12 }, (_, i) => point(`s${i}`, 40 - i, { ...stack, origin: "safety" })),
+  ];
+  const stays = kept(points, STACK_RETENTION).split(" ");
+  const gone = points.map(({ id }) => id).filter((id) => !stays.includes(id));
+  assert.deepEqual(gone, ["p0", "p1", "s0", "s1"]);
+});
+
 Deno.test("retention of points: what `latest` stands for stays, also where it was imported", () => {
   const imported = { origin: "import" } as const;
   const points = [
@@ -136,7 +149,11 @@ const snapshots = fc.uniqueArray(
     pinned: fc.boolean(),
     mark: fc.constantFrom("", "good", "bad"),
     targets: fc.array(
-      fc.record({ config: fc.constantFrom({}, { include_volumes: true }), stored_bytes: fc.nat(100) }),
+      fc.record({
+        type: fc.constantFrom("container", "file_system"),
+        config: fc.constantFrom({}, { include_volumes: true }),
+        stored_bytes: fc.nat(100),
+      }),
       { maxLength: 2 },
     ),
   }),
@@ -155,6 +172,7 @@ const settings = fc.record({
   safety: keep,
   guard: keep,
   withVolumes: keep,
+  stacks: keep,
 }, { requiredKeys: [] }) as fc.Arbitrary<SnapshotRetentionSettings>;
 const needs = fc.array(fc.constantFrom(..."abcdefghijklmnop"), { maxLength: 3 })
   .map((ids) => new Map(ids.map((id) => [id, "an unfinished operation needs it"])));

@@ -2,6 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface StartedServer extends AsyncDisposable {
+  readonly pid: number;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
   /** Waits until it answers HTTP at `url`, with whatever status. @throws {Error} with its log when it ends or takes too long */
   answers(url: string, timeoutMs: number): Promise<void>;
 }
@@ -39,6 +42,8 @@ export function startServer(command: readonly string[], options: StartOptions): 
     return it;
   });
   return {
+    pid: child.pid,
+    ended: status.then(() => undefined),
     answers: async (url, timeoutMs) => {
       const deadline = performance.now() + timeoutMs;
       while (!await answersNow(url)) {

@@ -1,0 +1,90 @@
+/**
+ * Keeps services still while their files are copied. They go on whatever happens to this process: a child of its own
+ * waits until our end of a pipe is closed, by us or by our death, and lets them go on then.
+ */
+import { cleanEnvironment } from "#/core/child_process.ts";
+import { RollbackBackupError } from "#/core/errors.ts";
+import type { TargetContext } from "../target.ts";
+import { type CliEngine, engineEnv } from "./engine.ts";
+import type { Container } from "./model.ts";
+import { idsByService } from "./order.ts";
+
+export type Holding = "pause" | "stop" | "run";
+
+/** Asks until it is so: the engine itself may be just starting. */
+const WATCHER = `
+trap '' HUP INT TERM
+program=$1 verb=$2 field=$3 want=$4
+shift 4
+cat >/dev/null
+failed=0
+for id; do
+  tries=0
+  until [ "$("$program" container inspect -f "$field" "$id" 2>/dev/null)" = "$want" ]; do
+    [ "$tries" -lt 60 ] || { failed=1; break; }
+    [ "$tries" -eq 0 ] || sleep 1
+    tries=$((tries + 1))
+    "$program" "$verb" "$id" >/dev/null 2>&1
+  done
+done
+exit "$failed"
+`;
+
+/**
+ * Holds the containers, works, and lets them go on.
+ * @param containers in the order in which they start
+ * @throws {RollbackBackupError} one of them did not go on
+ */
+export async function holding<T>(
+  engine: CliEngine,
+  containers: readonly Container[],
+  how: Holding,
+  context: TargetContext,
+  work: () => Promise<T>,
+): Promise<T> {
+  const held = containers.filter((it) => it.state === "running");
+  if (how === "run" || held.length === 0) return await work();
+  const ids = held.map((it) => it.id);
+  const watcher = startWatcher(engine, ids, how, context);
+  let result: T;
+  try {
+    if (how === "pause") await engine.pause(ids);
+    // Dependents first; the engine would stop all of them at once.
+    else for (const own of idsByService(held.toReversed())) await engine.stop(own);
+    result = await work();
+  } finally {
+    await watcher.stdin.close();
+    const { success } = await watcher.status;
+    if (!success) context.warn(notGoingOn(held, how, engine));
+  }
+  const left = await engine.records(ids);
+  if (left.length < ids.length) throw new RollbackBackupError("A container went while its files were copied");
+  return result;
+}
+
+function startWatcher(
+  engine: CliEngine,
+  ids: readonly string[],
+  how: "pause" | "stop",
+  context: TargetContext,
+): Deno.ChildProcess {
+  const goesOn = how === "pause"
+    ? ["unpause", "{{.State.Paused}}", "false"]
+    : ["start", "{{.State.Running}}", "true"];
+  return new Deno.Command("/bin/sh", {
+    args: ["-c", WATCHER, "sh", engine.kind, ...goesOn, ...ids],
+    env: { ...cleanEnvironment(context.env), ...engineEnv(context.env) },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+    // A signal to our group is not for it.
+    detached: true,
+  }).spawn();
+}
+
+function notGoingOn(held: readonly Container[], how: "pause" | "stop", engine: CliEngine): string {
+  const names = held.map((it) => it.name).join(" ");
+  const verb = how === "pause" ? "unpause" : "start";
+  return `Not all of these go on after the copy: ${names}. Run: ${engine.kind} ${verb} ${names}`;
+}

@@ -1,0 +1,75 @@
+/** Which engine a target is of: what the configuration says, what the environment names, or what answers. */
+import { ProgramError, programText } from "../run_program.ts";
+import type { TargetContext } from "../target.ts";
+import { CliEngine, engineEnv } from "./engine.ts";
+import { EngineError } from "./engine_error.ts";
+import type { EngineKind } from "./model.ts";
+
+type Context = Pick<TargetContext, "env" | "signal">;
+
+/** Which of the two answered, in this process: it is asked once. */
+let answered: EngineKind | undefined;
+
+/** @throws {EngineError} none answers; {ProgramError} none is installed */
+export async function openEngine(wanted: EngineKind | undefined, context: Context): Promise<CliEngine> {
+  const named = wanted ?? namedByEnvironment(context) ?? answered;
+  if (named !== undefined) return new CliEngine({ kind: named, context });
+  answered = await whoAnswers(context);
+  return new CliEngine({ kind: answered, context });
+}
+
+async function whoAnswers(context: Context): Promise<EngineKind> {
+  try {
+    await new CliEngine({ kind: "docker", context }).describe();
+    return "docker";
+  } catch (error) {
+    const isAbsent = error instanceof ProgramError && error.end === "missing" ||
+      error instanceof EngineError && error.problem === "unreachable";
+    if (!isAbsent) throw error;
+    try {
+      await new CliEngine({ kind: "podman", context }).describe();
+      return "podman";
+    } catch (second) {
+      throw second instanceof ProgramError && second.end === "missing" ? error : second;
+    }
+  }
+}
+
+function namedByEnvironment({ env }: Context): EngineKind | undefined {
+  if ((env("DOCKER_HOST") ?? env("DOCKER_CONTEXT") ?? "") !== "") return "docker";
+  return (env("CONTAINER_HOST") ?? env("CONTAINER_CONNECTION") ?? "") === "" ? undefined : "podman";
+}
+
+/**
+ * Whether the engine's files are this machine's: only then can a volume's folder be read. A path that exists here too
+ * says nothing, since two machines look alike.
+ */
+export async function isLocal(engine: CliEngine): Promise<boolean> {
+  const { env } = engine.context;
+  if (engine.kind === "podman") {
+    const host = env("CONTAINER_HOST") ?? "";
+    return (env("CONTAINER_CONNECTION") ?? "") === "" && (host === "" || host.startsWith("unix:"));
+  }
+  const host = env("DOCKER_HOST") ?? "";
+  if (host !== "") return isLocalHost(host);
+  const context = env("DOCKER_CONTEXT") ?? "";
+  const known = contextHosts.get(context);
+  if (known !== undefined) return isLocalHost(known);
+  const said = await programText({
+    program: "docker",
+    args: ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+    package: "docker.io",
+    context: engine.context,
+    env: engineEnv(env),
+    doing: "ask docker for its context",
+  });
+  contextHosts.set(context, said.trim());
+  return isLocalHost(said.trim());
+}
+
+/** Where docker's contexts lead, as far as they were asked for. */
+const contextHosts = new Map<string, string>();
+
+function isLocalHost(host: string): boolean {
+  return host.startsWith("unix://");
+}

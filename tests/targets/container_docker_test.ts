@@ -1,0 +1,4 @@
+import { stackFixture } from "./container_support.ts";
+import { targetContract } from "./target_contract.ts";
+
+targetContract(stackFixture("docker"));
