@@ -40,8 +40,12 @@ const schema = z.strictObject({
   ),
   fingerprint: words.optional().describe("Prints something that is equal for equal states."),
   export: words.optional().describe("Reads the same, writes it into the folder $BACKOUT_EXPORT."),
-  undo: z.enum(["exact", "compensating", "none"]).optional(),
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).optional(),
+  undo: z.enum(["exact", "compensating", "none"]).optional().describe(
+    "How a restore can be taken back. Default: compensating",
+  ),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).optional().describe(
+    "Further environment variables of the commands",
+  ),
 });
 
 export type CommandConfig = z.infer<typeof schema>;

@@ -36,11 +36,15 @@ const schema: z.ZodType<DatabaseConfig> = z.strictObject({
   connection_string: z.string().refine((it) => engineOf(it) !== undefined, {
     message:
       "must begin with postgresql://, postgres://, mysql://, mariadb://, sqlite://, redis:// or rediss://",
-  }),
-  database_name: z.string().min(1).optional(),
-  password_file: z.string().min(1).optional(),
-  backup_file: z.string().min(1).optional(),
-  jobs: z.number().int().min(1).max(64).optional(),
+  }).describe("For example postgresql://user@host/database, sqlite:///path, redis://host:6379"),
+  database_name: z.string().min(1).optional().describe("Where the connection string names none"),
+  password_file: z.string().min(1).optional().describe(
+    "A file with the password",
+  ),
+  backup_file: z.string().min(1).optional().describe("A file that gets a further copy of each dump"),
+  jobs: z.number().int().min(1).max(64).optional().describe(
+    "Tables that PostgreSQL restores at the same time. Default: 1",
+  ),
 });
 
 type Target = TargetSpec<DatabaseConfig>;

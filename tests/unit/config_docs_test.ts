@@ -1,4 +1,4 @@
-/** The tables of `docs/checks.md` and `docs/targets.md` are those of the schemas; `BACKOUT_UPDATE_GOLDEN=1` writes them anew. */
+/** The kinds in `docs/checks.md` and `docs/targets.md` are those of the schemas; `BACKOUT_UPDATE_GOLDEN=1` writes them anew. */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { configSchema } from "#/config/commands.ts";
@@ -14,39 +14,43 @@ interface Kind {
   readonly required: readonly string[];
 }
 
+const LINE_WIDTH = 110;
 const COMMON = new Set(["type", "after", "timeout", "required", "retries", "interval", "start_delay"]);
 
-function tableOf(kinds: readonly Kind[]): string {
-  const rows = kinds.map(({ properties, required }) => {
+/** A section for each kind, with a line for each of its keys. */
+function sectionsOf(kinds: readonly Kind[]): string {
+  return kinds.map(({ properties, required }) => {
     const own = Object.entries(properties)
       .filter(([key, { description }]) => !COMMON.has(key) && !(description ?? "").startsWith("For people"));
-    const keys = own.map(([key, { description = "" }]) =>
-      `${required.includes(key) ? `**${key}**` : key}${
-        description === "" ? "" : `: ${description.replace(/\.$/, "").replaceAll("|", "\\|")}`
-      }`
-    );
-    return [`\`${properties.type?.const}\``, properties.type?.description ?? "", keys.join("; ")];
-  });
-  return table([["kind", "what it is", "keys (**needed**)"], ...rows]);
+    const keys = own.map(([key, { description = "" }]) => {
+      const name = required.includes(key) ? `**\`${key}\`**` : `\`${key}\``;
+      return wrapped(description === "" ? `- ${name}` : `- ${name}: ${description.replace(/\.$/, "")}`, "  ");
+    });
+    const summary = wrapped((properties.type?.description ?? "").replace(/\.?$/, "."), "");
+    return `### \`${properties.type?.const}\`\n\n${summary}\n\n${keys.join("\n")}`;
+  }).join("\n\n");
 }
 
 /** As `deno fmt` leaves it. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
-  const [heading, ...rest] = rows;
-  return [line(heading!), line(widths.map((width) => "-".repeat(width))), ...rest.map(line)].join("\n");
+function wrapped(text: string, indent: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= LINE_WIDTH) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(lines.length === 0 ? word : indent + word);
+  }
+  return lines.join("\n");
 }
 
-async function compareTable(name: "checks" | "targets", kinds: readonly Kind[]): Promise<void> {
+async function compareSections(name: "checks" | "targets", kinds: readonly Kind[]): Promise<void> {
   const file = new URL(`../../docs/${name}.md`, import.meta.url);
   const text = await Deno.readTextFile(file);
   const begin = `<!-- ${name}: made by a test, do not edit -->\n`;
   const from = text.indexOf(begin) + begin.length;
   const to = text.indexOf(`<!-- end of ${name} -->`);
-  assert.ok(from >= begin.length && to >= from, `docs/${name}.md has no place for its table`);
-  const wanted = `${text.slice(0, from)}\n${tableOf(kinds)}\n\n${text.slice(to)}`;
+  assert.ok(from >= begin.length && to >= from, `docs/${name}.md has no place for its kinds`);
+  const wanted = `${text.slice(0, from)}\n${sectionsOf(kinds)}\n\n${text.slice(to)}`;
   if (Deno.env.get("BACKOUT_UPDATE_GOLDEN") === "1") await Deno.writeTextFile(file, wanted);
   assert.equal(await Deno.readTextFile(file), wanted, "BACKOUT_UPDATE_GOLDEN=1 writes it anew");
 }
@@ -58,8 +62,8 @@ Deno.test("docs/checks.md and docs/targets.md have every kind with its keys", as
       checks: { items: { oneOf: readonly Kind[] } };
     };
   };
-  await compareTable("targets", properties.targets.additionalProperties.oneOf);
-  await compareTable("checks", properties.checks.items.oneOf);
+  await compareSections("targets", properties.targets.additionalProperties.oneOf);
+  await compareSections("checks", properties.checks.items.oneOf);
 });
 
 Deno.test("the examples of docs/checks.md and docs/targets.md are right", async () => {
