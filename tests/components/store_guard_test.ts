@@ -1,0 +1,90 @@
+/** What a store command must not take with it, wait for, or misread. */
+import assert from "node:assert/strict";
+import { withWorkspace } from "../cli/snapshot_support.ts";
+import { testRequiring } from "../support/require.ts";
+import { readTree } from "../support/tree.ts";
+import { makeTree, namesIn } from "./entries_support.ts";
+
+testRequiring(
+  ["posix"],
+  "an entry never replaces the workspace, the working folder, a store, or a folder that holds them",
+  () =>
+    withWorkspace("", async ({ folder, json, run }) => {
+      makeTree(`${folder}/source`, { "file": "new\n" });
+      makeTree(`${folder}/work/here`, { "precious": "mine\n" });
+      const { hash } = (await json("store", "add", "api", "--source", "source")).entry;
+      Deno.symlinkSync(".", `${folder}/way`);
+      const before = await readTree(folder);
+      const places = [
+        ".",
+        "..",
+        "/",
+        ".backout",
+        ".backout/store",
+        ".backout/store/new",
+        "way/.backout/x",
+      ];
+      for (const target of places) {
+        const got = await run(["store", "get", hash, "--target", target, "--replace"]);
+        assert.deepEqual([got.code, target], [2, target], got.stderr);
+        assert.match(got.stderr, /Cannot write to .+\n {2}Hint: Give another --target/);
+      }
+      assert.deepEqual(await readTree(folder), before);
+      // A link to such a place is a name like any other: it goes, what it leads to stays.
+      assert.equal((await run(["store", "get", hash, "--target", "way", "--replace"])).code, 0);
+      assert.deepEqual(namesIn(`${folder}/way`), ["file"]);
+      assert.deepEqual(namesIn(`${folder}/work/here`), ["precious"]);
+      assert.equal((await run(["store", "get", hash, "--target", "work", "--replace"])).code, 0);
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "a collection waits for no FIFO, and deletes nothing when a lock file cannot be read",
+  () =>
+    withWorkspace("", async ({ folder, json, run }) => {
+      for (const text of ["one", "two", "three"]) {
+        makeTree(`${folder}/${text}`, { "file": text });
+        await json("store", "add", "api", "--source", text);
+      }
+      const { entries } = await json("store", "list");
+      const hashes = entries.map((it: { hash: string }) => it.hash).toReversed() as string[];
+      makeTree(`${folder}/manifests`, {
+        "folder.yaml": null,
+        "components.lock.yaml": `components: {api: {commit: abc1234, store: ${hashes[0]!.slice(0, 12)}}}\n`,
+      });
+      assert.ok(new Deno.Command("mkfifo", { args: [`${folder}/manifests/fifo.yaml`] }).outputSync().success);
+      Deno.symlinkSync("away", `${folder}/manifests/gone.yaml`);
+      const refused = await run(["store", "gc", "--min-age", "0"]);
+      assert.equal(refused.code, 52, refused.stderr);
+      assert.match(refused.stderr, /Cannot read .+gone\.yaml/);
+      assert.equal((await json("store", "list")).entries.length, 3);
+      Deno.removeSync(`${folder}/manifests/gone.yaml`);
+      const { removed, kept } = await json("store", "gc", "--min-age", "0");
+      assert.deepEqual(removed.map((it: { id: string }) => it.id), [`store~${hashes[1]}`]);
+      assert.deepEqual(
+        kept.map((it: { id: string; reason: string }) => [it.id.slice(6), it.reason]),
+        [
+          [hashes[2], "it is the newest of its component"],
+          [hashes[0], "manifests/components.lock.yaml names it"],
+        ],
+      );
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "a symlink that says no UTF-8 is refused and named",
+  () =>
+    withWorkspace("", async ({ folder, run }) => {
+      makeTree(`${folder}/source`, { "file": "text\n" });
+      const made = new Deno.Command("sh", {
+        args: ["-c", `ln -s "$(printf '\\377')" source/odd`],
+        cwd: folder,
+      }).outputSync();
+      assert.ok(made.success);
+      const added = await run(["store", "add", "api", "--source", "source"]);
+      assert.equal(added.code, 2, added.stderr);
+      assert.match(added.stderr, /"odd" \(it says a path that is not UTF-8\)/);
+    }),
+);
