@@ -88,3 +88,31 @@ testRequiring(
       assert.match(added.stderr, /"odd" \(it says a path that is not UTF-8\)/);
     }),
 );
+
+Deno.test("a remote store that cannot be one is refused before anything is noted, and credentials are not told", () =>
+  withWorkspace("", async ({ folder, run }) => {
+    makeTree(`${folder}/source`, { "file": "text\n" });
+    for (const remote of ["s3://AKIA:hunter2@bucket/x", "s3://No_Bucket/x", "https://bot:hunter2@host/x"]) {
+      const refused = await run(["store", "add", "api", "--source", "source", "--remote", remote, "--json"]);
+      assert.equal(refused.code, 2, refused.stderr);
+      assert.ok(!`${refused.stdout}${refused.stderr}`.includes("hunter2"), refused.stderr);
+    }
+    assert.deepEqual(namesIn(folder).filter((it) => it === ".backout"), []);
+  }));
+
+testRequiring(
+  ["posix"],
+  "an archive is read through a symlink, and one with a name that is not UTF-8 is refused",
+  () =>
+    withWorkspace("", async ({ folder, run, json }) => {
+      const script = `mkdir good bad; echo a > good/file; tar cf good.tar -C good .; ln -s good.tar way.tar
+      echo b > "bad/$(printf 'x\\377')"; tar cf bad.tar -C bad .`;
+      assert.ok(new Deno.Command("sh", { args: ["-c", script], cwd: folder }).outputSync().success);
+      const { imported } = await json("store", "import", "way.tar", "--component", "api");
+      assert.equal(imported.length, 1);
+      const refused = await run(["store", "import", "bad.tar", "--component", "api"]);
+      assert.equal(refused.code, 54, refused.stderr);
+      assert.match(refused.stderr, /is not UTF-8/);
+      assert.equal((await json("store", "list")).entries.length, 1);
+    }),
+);
