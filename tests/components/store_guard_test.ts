@@ -1,5 +1,7 @@
 /** What a store command must not take with it, wait for, or misread. */
 import assert from "node:assert/strict";
+import { makeLogFolder } from "#/component/logs.ts";
+import { setFaultHook } from "#/core/posix.ts";
 import { withWorkspace } from "../cli/snapshot_support.ts";
 import { testRequiring } from "../support/require.ts";
 import { readTree } from "../support/tree.ts";
@@ -116,3 +118,26 @@ testRequiring(
       assert.equal((await json("store", "list")).entries.length, 1);
     }),
 );
+
+Deno.test("logs of old runs that another command lets go of at the same time are no error", () =>
+  withWorkspace("", ({ folder }) => {
+    const old = Array.from(
+      { length: 51 },
+      (_, i) => `build-20200101T0000${String(i).padStart(2, "0")}Z-00000000`,
+    );
+    for (const name of old) makeTree(`${folder}/.backout/logs/${name}`, { "api-build.log": "text\n" });
+    let others = 0;
+    setFaultHook((call, path) => {
+      if (call !== "rmdir") return;
+      others += 1;
+      Deno.removeSync(path);
+    });
+    try {
+      makeLogFolder(folder, "build-20261130T000000Z-00000000");
+    } finally {
+      setFaultHook(undefined);
+    }
+    assert.equal(others, 2);
+    assert.equal(namesIn(`${folder}/.backout/logs`).length, 50);
+    return Promise.resolve();
+  }));
