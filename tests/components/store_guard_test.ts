@@ -141,3 +141,28 @@ Deno.test("logs of old runs that another command lets go of at the same time are
     assert.equal(namesIn(`${folder}/.backout/logs`).length, 50);
     return Promise.resolve();
   }));
+
+Deno.test("what was at a target is back at once when the entry cannot be moved there", () =>
+  withWorkspace("", async ({ folder, json, run }) => {
+    makeTree(`${folder}/source`, { "file": "new\n" });
+    makeTree(`${folder}/target`, { "precious": "mine\n" });
+    const { hash } = (await json("store", "add", "api", "--source", "source")).entry;
+    let moved = false;
+    setFaultHook((call, path) => {
+      if (call !== "rename" || !/\/(target|\.backout-(new|old)-[^/]+)$/.test(path)) return;
+      if (moved && namesIn(folder).some((it) => it.startsWith(".backout-new-"))) {
+        setFaultHook(undefined);
+        throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+      }
+      moved = true;
+    });
+    try {
+      const got = await run(["store", "get", hash, "--target", "target", "--replace"]);
+      assert.notEqual(got.code, 0);
+      assert.ok(moved);
+    } finally {
+      setFaultHook(undefined);
+    }
+    assert.deepEqual(namesIn(`${folder}/target`), ["precious"]);
+    assert.deepEqual(namesIn(folder).filter((it) => /^\.backout-(new|old)/.test(it)), []);
+  }));
