@@ -23,11 +23,20 @@ export function makeLogFolder(folder: string, name: string): string {
     makeFolders(logs);
     const runs = (posix.readFolder(logs) ?? []).filter((it) => it.isDirectory && RUN.test(it.name));
     const old = runs.map((it) => it.name).sort(byTime).slice(0, Math.max(0, runs.length - KEPT_RUNS + 1));
-    for (const run of old) removeFolder(join(logs, run));
+    for (const run of old) removeOld(join(logs, run));
     const path = join(logs, name);
     posix.mkdir(path, OWN_MODE);
     return path;
   });
+}
+
+/** Another command may be at it at the same time: then it is that one's. */
+function removeOld(path: string): void {
+  try {
+    removeFolder(path);
+  } catch (error) {
+    if (!["ENOENT", "ENOTEMPTY"].includes(posix.errorCode(error) ?? "")) throw error;
+  }
 }
 
 function byTime(a: string, b: string): number {

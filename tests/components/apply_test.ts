@@ -28,6 +28,22 @@ const WAIT =
   'wait_for() { n=0; while [ ! -e "$1" ]; do n=$((n+1)); [ $n -gt 1200 ] && exit 9; sleep 0.05; done; }; ';
 const RECORD = 'echo "$BACKOUT_COMPONENT" >> "$BACKOUT_ROOT/order"';
 
+testRequiring(["posix"], "a component waits for what it depends on through one that is not applied", () => {
+  const components = {
+    web: { depends_on: ["api"], build: "test -e ../../db.end" },
+    api: { depends_on: ["db"] },
+    // Waits a moment, so that one that does not wait would be seen.
+    db: { build: `${WAIT}(sleep 0.3; touch ../../go) & wait_for ../../go; touch ../../db.end` },
+  };
+  return withComponents(components, async ({ json }) => {
+    const report: ApplyReport = await json("component", "apply", "web", "db");
+    assert.deepEqual(report.components.map(({ name, state }) => [name, state]), [
+      ["db", "done"],
+      ["web", "done"],
+    ]);
+  });
+});
+
 testRequiring(["posix"], "components run after what they depend on, each with its commands in order", () => {
   const all = (name: string) => ({
     install: `echo ${name} install >> ../../order`,

@@ -178,3 +178,36 @@ testRequiring(["posix"], "--rebuild builds anew and keeps that instead", () =>
     assert.equal((await json("cache", "list")).entries.length, 1);
     assert.equal((await json("cache", "build", "api", "--dry-run")).state, "hit");
   }));
+
+testRequiring(
+  ["posix"],
+  "two builds of one source take turns, and the second uses what the first made",
+  () =>
+    withApi(async (workspace) => {
+      const { folder, runs, write } = workspace;
+      const build = "echo run >> ../../runs; mkdir ../../busy || exit 7; sleep 0.5; " +
+        "mkdir -p dist; cat src/* > dist/out; rmdir ../../busy";
+      write(
+        "manifests/components.yaml",
+        JSON.stringify({ components: { api: { build, outputs: ["dist"] } } }),
+      );
+      const both = await Promise.all([1, 2].map(() => workspace.json("cache", "build", "api")));
+      assert.deepEqual(both.map(({ state }) => state).sort(), ["built", "hit"]);
+      assert.equal(runs(), 1);
+      assert.deepEqual(namesIn(`${folder}/.backout/locks`).length, 1);
+      assert.equal(Deno.statSync(`${folder}/.backout`).mode! & 0o777, 0o700);
+    }),
+);
+
+testRequiring(
+  ["posix"],
+  "--produces without a build command is refused, and nothing is kept",
+  () =>
+    withApi(async ({ folder, run, json }) => {
+      makeTree(`${folder}/components/plain`, { "file": "text\n" });
+      const refused = await run(["cache", "build", "plain", "--produces", "dist"]);
+      assert.equal(refused.code, 2, refused.stderr);
+      assert.match(refused.stderr, /plain has no build command, so nothing makes "dist"/);
+      assert.deepEqual((await json("cache", "list")).entries, []);
+    }),
+);

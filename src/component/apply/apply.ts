@@ -5,7 +5,7 @@
 import { ExitCode, InterruptedError, type StopSignal } from "#/core/errors.ts";
 import { stamp } from "../cache/build.ts";
 import { type ComponentStep, stepsOf } from "../commands.ts";
-import { dependentsOf, type Graph, graphOf } from "../graph.ts";
+import { dependentsOf, type Graph, graphOf, withNeeds } from "../graph.ts";
 import { readManifest } from "../manifest.ts";
 import { assertEnvironment, chosenComponents, type Component } from "../model.ts";
 import { assertLocked } from "./locked.ts";
@@ -62,6 +62,8 @@ class Schedule {
   readonly #options: ApplyOptions & { readonly logs: string };
   readonly #work: ReadonlyMap<string, Work>;
   readonly #open: Set<string>;
+  /** All that each one depends on, also through components that are not applied. */
+  readonly #before: ReadonlyMap<string, readonly string[]>;
   readonly #running = new Map<string, Promise<void>>();
   readonly #ended = new Map<string, AppliedComponent>();
   #hasFailed = false;
@@ -71,6 +73,9 @@ class Schedule {
     this.#options = options;
     this.#work = new Map(work.map((it) => [it.component.name, it]));
     this.#open = new Set(this.#work.keys());
+    this.#before = new Map(
+      [...this.#open].map((name) => [name, withNeeds(graph, [name]).filter((it) => it !== name)]),
+    );
   }
 
   /** @returns in the order of dependencies */
@@ -95,7 +100,7 @@ class Schedule {
   /** Whose dependencies, of those that are applied at all, have ended. */
   #ready(): readonly string[] {
     const isWaited = (name: string) => this.#open.has(name) || this.#running.has(name);
-    return [...this.#open].filter((name) => !this.#graph.needs.get(name)!.some(isWaited));
+    return [...this.#open].filter((name) => !this.#before.get(name)!.some(isWaited));
   }
 
   async #start(name: string): Promise<void> {

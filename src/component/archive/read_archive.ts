@@ -13,6 +13,8 @@ import { compressionOf, decompressor } from "./compression.ts";
 const FOLDER_MODE = 0o755;
 const STAGED_MODE = 0o700;
 const MAGIC_BYTES = 4;
+/** What a decoder puts in the place of bytes that are not UTF-8. */
+const REPLACED = "\ufffd";
 
 interface Unpacked {
   readonly folder: string;
@@ -65,6 +67,9 @@ async function takeEntry({ header, body }: ParsedTarEntry, unpacked: Unpacked, p
   if (name === "" || name === ".") return await body.cancel();
   const problem = entryPathProblem(name);
   if (problem !== undefined) throw damaged(path, `${JSON.stringify(name).slice(0, 200)}: ${problem}`);
+  if (`${name}${header.linkname ?? ""}`.includes(REPLACED)) {
+    throw damaged(path, `${JSON.stringify(name).slice(0, 200)}: its name, or what it says, is not UTF-8`);
+  }
   makeFoldersOf(dirname(name), unpacked, path);
   const mode = (header.mode ?? FOLDER_MODE) & 0o777;
   switch (header.type ?? "file") {

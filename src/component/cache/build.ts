@@ -14,6 +14,7 @@ import { fetchEntry, sendEntries, sendPending } from "../entry/transfer.ts";
 import { endOfLog, runStep } from "../run_step.ts";
 import { treeOfSource } from "../entry/add_entry.ts";
 import { makeLogFolder } from "../logs.ts";
+import { takeTurn } from "./build_lock.ts";
 import { type BuildInputs, type InputOptions, readInputs } from "./inputs.ts";
 
 export interface BuildOptions extends EntryOptions, Omit<InputOptions, "folder" | "signal"> {
@@ -42,21 +43,44 @@ export async function buildCached(options: BuildOptions): Promise<BuiltView> {
   const inputs = await readInputs(options);
   return await withStores(options, async (stores) => {
     if (options.dryRun === true) return await dryView(stores, inputs, options);
-    const found = options.force === true ? undefined : await lookUp(stores, options, inputs.key);
-    const view = { component: inputs.component, key: inputs.key, seconds: 0, log: null, remote: null };
-    if (found !== undefined) {
-      const remote = found.from === "local" ? await share(stores, options, found.manifest, false) : null;
-      await sendPending(stores, options);
-      return { ...view, state: "hit", from: found.from, entry: viewOf(found.manifest), remote };
-    }
-    const log = await runBuild(inputs, options);
-    const manifest = await keepOutputs(stores, inputs, options);
-    const remote = await share(stores, options, manifest, true);
-    await sendPending(stores, options);
-    const entry = viewOf(await stores.local.readSnapshot(manifest.id) ?? manifest);
-    const seconds = Math.round(performance.now() - began) / 1000;
-    return { ...view, state: log === null ? "kept" : "built", from: null, entry, seconds, log, remote };
+    const make = (from: BuildInputs) => makeAnew(stores, from, options, began);
+    const hit = await hitView(stores, inputs, options);
+    if (hit !== undefined) return hit;
+    if (inputs.command === undefined) return await make(inputs);
+    using turn = await takeTurn(inputs, options);
+    if (!turn.waited) return await make(inputs);
+    const now = await readInputs(options);
+    return await hitView(stores, now, options) ?? await make(now);
   });
+}
+
+async function hitView(
+  stores: EntryStores,
+  { component, key }: BuildInputs,
+  options: BuildOptions,
+): Promise<BuiltView | undefined> {
+  const found = options.force === true ? undefined : await lookUp(stores, options, key);
+  if (found === undefined) return undefined;
+  const { from, manifest } = found;
+  const remote = from === "local" ? await share(stores, options, manifest, false) : null;
+  await sendPending(stores, options);
+  return { component, key, state: "hit", from, entry: viewOf(manifest), seconds: 0, log: null, remote };
+}
+
+async function makeAnew(
+  stores: EntryStores,
+  inputs: BuildInputs,
+  options: BuildOptions,
+  began: number,
+): Promise<BuiltView> {
+  const { component, key } = inputs;
+  const log = await runBuild(inputs, options);
+  const manifest = await keepOutputs(stores, inputs, options);
+  const remote = await share(stores, options, manifest, true);
+  await sendPending(stores, options);
+  const entry = viewOf(await stores.local.readSnapshot(manifest.id) ?? manifest);
+  const seconds = Math.round(performance.now() - began) / 1000;
+  return { component, key, state: log === null ? "kept" : "built", from: null, entry, seconds, log, remote };
 }
 
 /** Looks, and brings nothing here. */

@@ -70,6 +70,7 @@ export async function readInputs(options: InputOptions): Promise<BuildInputs> {
     ? checkoutPath(folder, component)
     : resolve(folder, options.source);
   const command = named === undefined ? undefined : commandOf(named, "build");
+  if (command === undefined) assertNoOutputs(options);
   const outputs = command === undefined ? [] : outputsOf(options, named);
   const exclude = [...options.exclude ?? [], ...named === undefined ? [] : textsOf(named, "exclude")];
   const matches = leavingOut(exclude);
@@ -90,6 +91,14 @@ export async function readInputs(options: InputOptions): Promise<BuildInputs> {
   ];
   const key = sha256Hex(lines.map((line) => `${line}\n`).join(""));
   return { key, component, version, command, source, outputs, leaveOut, scanned, tree };
+}
+
+/** Keeping the whole source is not what somebody meant who says what a build makes. */
+function assertNoOutputs({ component, outputs: [first] = [] }: InputOptions): void {
+  if (first === undefined) return;
+  throw new UsageError(`${component} has no build command, so nothing makes ${JSON.stringify(first)}`, {
+    hint: "Write `build: …` into manifests/components.yaml; or keep a folder as it is: --source PATH.",
+  });
 }
 
 function outputsOf(

@@ -46,12 +46,25 @@ export async function putEntry(
   }
   try {
     await stageEntry(store, manifest, paths.staged, options);
-    swapIn({ ...paths, replaces: info !== undefined, durable: options.durable ?? true });
+    swapOrPutBack({ ...paths, replaces: info !== undefined, durable: options.durable ?? true });
   } finally {
     removeStaged(paths.staged);
   }
   removeStaged(paths.old);
   return info === undefined ? "written" : "replaced";
+}
+
+/** What cannot be put into its place leaves what was there where it was. */
+function swapOrPutBack(paths: SwapPaths): void {
+  try {
+    swapIn(paths);
+  } catch (error) {
+    const { target, old } = paths;
+    if (lookAt(target) === undefined && lookAt(old) !== undefined) {
+      attempt("put back", target, () => posix.rename(old, target));
+    }
+    throw error;
+  }
 }
 
 /** Names beside the target, short ones, and the second the same for every process, so that the next one finds it. */

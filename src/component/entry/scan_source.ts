@@ -94,13 +94,20 @@ function itemAt(root: string, path: string): SourceItem | string | undefined {
   if (info.isFile) return { path, type: "file", mode, info };
   if (info.isDirectory) return { path, type: "folder", mode, info };
   if (!info.isSymlink) return "it is no file, folder or symlink";
-  return {
-    path,
-    type: "symlink",
-    mode: 0,
-    info,
-    target: attempt("read", full, () => Deno.readLinkSync(full)),
-  };
+  const target = attempt("read", full, () => linkText(full));
+  return target === undefined
+    ? "it says a path that is not UTF-8"
+    : { path, type: "symlink", mode: 0, info, target };
+}
+
+/** What a symlink says; undefined where that is not UTF-8. */
+function linkText(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.InvalidData) return undefined;
+    throw error;
+  }
 }
 
 function assertLinksStay(root: string, items: readonly SourceItem[]): void {

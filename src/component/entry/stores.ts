@@ -1,6 +1,7 @@
 /** The stores that a command on entries works with: the workspace's own, and a remote one that may be away. */
 import * as os from "node:os";
-import { messageOf, RollbackError } from "#/core/errors.ts";
+import { messageOf, RollbackError, UsageError } from "#/core/errors.ts";
+import { parseLocation } from "#/storage/location.ts";
 import { isAway, openReachableStore, whyAway } from "#/store/fallback.ts";
 import { openSnapshotStore } from "#/store/open.ts";
 import type { StoreOptions } from "#/store/options.ts";
@@ -46,6 +47,7 @@ export async function withStores<T>(
   work: (stores: EntryStores) => Promise<T>,
 ): Promise<T> {
   const { env, signal, onWait, onWarning } = options;
+  assertRemote(options.remote);
   const common = { env, signal, by: actor(options), ...(onWait === undefined ? {} : { onWait }) };
   const { store: local, warning } = await openReachableStore({ ...options.store, ...common });
   if (warning !== undefined) onWarning(warning);
@@ -56,6 +58,17 @@ export async function withStores<T>(
     await remote[Symbol.asyncDispose]();
     await local[Symbol.asyncDispose]();
   }
+}
+
+/** Before anything is noted for it: what is noted stays on the disk. @throws {UsageError} */
+function assertRemote(remote: string | undefined): void {
+  if (remote === undefined) return;
+  if (/^[^/]*:\/\/[^/]*@/.test(remote)) {
+    throw new UsageError("Cannot use the remote store that was given: its location has credentials in it", {
+      hint: "Write s3://bucket/prefix; keys come from the environment or from the profile.",
+    });
+  }
+  parseLocation(remote);
 }
 
 class Remote implements AsyncDisposable {

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { LockedError, messageOf } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
 import * as posix from "#/core/posix.ts";
+import { attempt } from "#/core/system_error.ts";
 import { collect, type CollectReport } from "#/store/collect.ts";
 import type { SnapshotManifest } from "#/store/model.ts";
 import { lockStore } from "#/store/store_lock.ts";
@@ -153,7 +154,7 @@ function keptBecause(
     manifest.targets[0]?.fingerprint ?? "",
     ...metaHashesOf(manifest),
   ];
-  const by = hashes.map((hash) => named.get(hash)).find((file) => file !== undefined);
+  const by = [...named].find(([name]) => hashes.some((hash) => hash.startsWith(name)))?.[1];
   if (by !== undefined) return `${by} names it`;
   if (isNewest) return "it is the newest of its component";
   if (pendingOf(manifest).length > 0) return `it has not reached ${pendingOf(manifest)[0]} yet`;
@@ -161,12 +162,15 @@ function keptBecause(
   return age < minAgeMs ? "it is not old enough" : undefined;
 }
 
-/** Whatever looks like a hash in a lock file or manifest, with the file: what they call the field is their own business. */
+/** Whatever looks like a hash, or the beginning of one, in a lock file or manifest, with the file: what they call the field is their own business. */
 function hashesInManifests(folder: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const { name } of posix.readFolder(join(folder, MANIFEST_FOLDER)) ?? []) {
     if (!/\.(ya?ml|json)$/.test(name)) continue;
-    const text = Deno.readTextFileSync(join(folder, MANIFEST_FOLDER, name));
+    const path = join(folder, MANIFEST_FOLDER, name);
+    // What cannot be read may name an entry: that is an error. A folder names none, and a FIFO would be waited for.
+    if (!attempt("read", path, () => Deno.statSync(path)).isFile) continue;
+    const text = attempt("read", path, () => Deno.readTextFileSync(path));
     for (const [hash] of text.matchAll(/\b[0-9a-f]{8,128}\b/g)) found.set(hash, `${MANIFEST_FOLDER}/${name}`);
   }
   return found;

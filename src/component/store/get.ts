@@ -12,6 +12,7 @@ import {
   parseEntryId,
   viewOf,
 } from "../entry/entry.ts";
+import { assertTargetIsApart } from "../entry/guard_target.ts";
 import { type Put, putEntry, type PutOptions } from "../entry/put_entry.ts";
 import { type EntryOptions, type EntryStores, withStores } from "../entry/stores.ts";
 import { fetchEntry, sendPending } from "../entry/transfer.ts";
@@ -91,6 +92,11 @@ export async function putWhole(
 ): Promise<GotView> {
   const put = (store: SnapshotStore, of: SnapshotManifest) => putEntry(store, of, target, options);
   const entry = viewOf(manifest);
+  const { folder, remote } = options;
+  assertTargetIsApart(target, {
+    folder,
+    stores: [stores.local.location, ...(remote === undefined ? [] : [remote])],
+  });
   try {
     return { entry, target, put: await put(stores.local, manifest), from };
   } catch (error) {

@@ -4,6 +4,7 @@ import { messageOf, RollbackError, RollbackVersionNotFoundError, UsageError } fr
 import { makeTemporaryFolder } from "#/core/output_file.ts";
 import * as posix from "#/core/posix.ts";
 import { throwIfStopped } from "#/core/pace.ts";
+import { attempt, lookAt } from "#/core/system_error.ts";
 import { readArchive } from "../archive/read_archive.ts";
 import { addEntry } from "../entry/add_entry.ts";
 import { parseEntryId } from "../entry/entry.ts";
@@ -27,8 +28,9 @@ export interface ImportStoreOptions extends EntryOptions {
 export async function importMetaStore(options: ImportStoreOptions): Promise<ImportView> {
   const { folder, from = ".", component, dryRun = false, signal } = options;
   if (component !== undefined) assertComponentName(component);
-  if (posix.lstat(resolve(folder, from))?.isFile === true) {
-    return await importArchive(options, resolve(folder, from));
+  const given = resolve(folder, from);
+  if (lookAt(given) !== undefined && attempt("look at", given, () => Deno.statSync(given)).isFile) {
+    return await importArchive(options, given);
   }
   const place = resolve(folder, from).replace(/\/\.meta-store$/, "");
   if (posix.lstat(`${place}/${META_STORE_FOLDER}`) === undefined) {
