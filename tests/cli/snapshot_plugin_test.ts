@@ -159,7 +159,7 @@ Deno.test("plugin: what is no request is answered, and the next ones too", async
       { action: "execute_rollback" },
       { action: "execute_rollback", snapshot_id: "missing" },
       { action: "execute_rollback", snapshot_id: "../../etc/passwd" },
-      { action: "create_snapshot", snapshot_id: "x", type: "container", config: {} },
+      { action: "create_snapshot", snapshot_id: "x", type: "machine", config: {} },
       { action: "create_snapshot", snapshot_id: "x", type: "configuration" },
       {
         action: "create_snapshot",

@@ -31,7 +31,8 @@ const wrong: readonly Wrong[] = [
     args: ["rollback", "v1"],
     message: '"rollback" is not a command',
     hint: "Did you mean `backout release rollback` or `backout channel rollback` or " +
-      "`backout component rollback` or `backout changeset rollback`?",
+      "`backout component rollback` or `backout changeset rollback` or " +
+      "`backout service rollback`?",
   },
   {
     args: ["frobnicate"],
