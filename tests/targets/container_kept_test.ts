@@ -63,6 +63,26 @@ testRequiring(
       const before = await said("shop_web_1", "{{.Id}}");
       await engine.compose(stackOf(folder), "up", "-d");
       assert.equal(await said("shop_web_1", "{{.Id}}"), before, "compose makes it anew");
+
+      // A volume of somebody else's filesystem: an empty folder must not take its place.
+      await engine.compose(stackOf(folder), "down", "-v");
+      const options = "driver_opts: {type: tmpfs, device: tmpfs}";
+      Deno.writeTextFileSync(
+        `${stackOf(folder)}/docker-compose.yml`,
+        PARTICULAR.replace("db: {}", `db: {${options}}`),
+      );
+      await engine.compose(stackOf(folder), "up", "-d");
+      const bare = { ...target, config: { ...target.config as JsonObject, include_volumes: false } };
+      const captured = await driver.capture(bare, { ...context(), previous: undefined });
+      const without = { ...saved, ...captured };
+      await engine.compose(stackOf(folder), "down", "-v");
+      assert.match(
+        (await driver.plan(bare, without, context())).problems.join(),
+        /the volume shop_db is gone, and/,
+      );
+      await engine.compose(stackOf(folder), "up", "--no-start");
+      await driver.restore(bare, without, context());
+      assert.equal(await driver.fingerprint(bare, context()), captured.fingerprint);
     });
   },
 );

@@ -44,7 +44,7 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
   const networks = [...new Set(containers.flatMap((it) => it.networks))].sort();
   const records = await addJson(context, {
     containers: await recordsOf(world),
-    volumes: await volumeLabels(world),
+    volumes: await volumeRecords(world),
     networks: (await Promise.all(networks.map((it) => engine.network(it)))).filter((it) => it !== undefined),
   });
   const text = resolved.text === undefined ? null : await context.writer.addBytes(encode(resolved.text));
@@ -229,10 +229,13 @@ async function recordsOf({ engine, containers }: World): Promise<readonly JsonOb
   });
 }
 
-async function volumeLabels(
+async function volumeRecords(
   { engine, volumes }: World,
-): Promise<readonly { name: string; labels: unknown }[]> {
-  return [...(await engine.volumes(volumes)).values()].map(({ name, labels }) => ({ name, labels }));
+): Promise<readonly unknown[]> {
+  return [...(await engine.volumes(volumes)).values()].map(({ name, labels, driver, hasOptions }) => ({
+    ...{ name, labels },
+    plain: driver === "local" && !hasOptions,
+  }));
 }
 
 function addJson(context: CaptureContext, value: unknown): Promise<ContentRef> {

@@ -11,6 +11,7 @@ import { findArchives, goneImages, type ImageSource, missingImages } from "./ima
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
 import type { Container, SavedContainer, SavedData, SavedService, SavedStack } from "./model.ts";
 import { inOrder, startOrder } from "./order.ts";
+import { readRecords } from "./stack.ts";
 import { describe, ownerOf, strangersOf, unreachable, usesVolume } from "./volumes.ts";
 
 /** Content that is to be put back. */
@@ -104,6 +105,7 @@ export async function decide(
     problems: [
       ...goneImages({ ...stack, services }, missing, sources),
       ...await takenNames(wanted, world),
+      ...await lostVolumes(stack, wanted, world, context),
       ...data.problems,
       ...targetProblems(target, context),
     ],
@@ -129,6 +131,23 @@ async function takenNames(
   const names = wanted.filter((it) => it.now === undefined).map((it) => it.container.name);
   const others = (await engine.containersNamed(names)).filter((it) => it.project !== project.name);
   return others.map((it) => `the name of the container ${it.name} is taken by ${ownerOf(it)}`);
+}
+
+/** An empty folder in place of somebody's NFS would be worse than nothing. */
+async function lostVolumes(
+  stack: SavedStack,
+  wanted: readonly Wanted[],
+  { engine }: World,
+  { store }: PlanContext,
+): Promise<readonly string[]> {
+  const names = wanted.filter((it) => it.now === undefined).flatMap((it) => it.service.volumes);
+  const there = await engine.volumes([...new Set(names)]);
+  const gone = [...new Set(names)].filter((it) => !there.has(it));
+  if (gone.length === 0) return [];
+  const { particular } = await readRecords(stack, store);
+  return gone.filter((it) => particular.has(it)).map((it) =>
+    `the volume ${it} is gone, and had a driver or options of its own: make it again first, with compose or by hand`
+  );
 }
 
 /** Each saved container with one that is it already; what is left over goes. */

@@ -91,6 +91,8 @@ export interface StackRecords {
   readonly networks: readonly JsonObject[];
   /** By the volume's name. */
   readonly volumeLabels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Names of volumes whose driver, or its options (NFS, tmpfs, …), backout does not know how to give again. */
+  readonly particular: ReadonlySet<string>;
 }
 
 export async function readRecords(stack: SavedStack, store: StoreReader): Promise<StackRecords> {
@@ -105,6 +107,7 @@ export async function readRecords(stack: SavedStack, store: StoreReader): Promis
     containers: new Map(list("containers").map((it) => [String(it["Id"]), it])),
     networks: list("networks"),
     volumeLabels: new Map(list("volumes").map((it) => [text(it["name"]), texts(it["labels"])])),
+    particular: new Set(list("volumes").filter((it) => it["plain"] === false).map((it) => text(it["name"]))),
   };
 }
 
