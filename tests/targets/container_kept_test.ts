@@ -5,7 +5,11 @@ import { networkWords } from "#/target/container/create_network.ts";
 import { podmanCreate } from "#/target/container/create_podman.ts";
 import { CliEngine } from "#/target/container/engine.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
+import { askOnce, servicesOf } from "#/target/container/know.ts";
 import { openEngine } from "#/target/container/open_engine.ts";
+import { runProgram } from "#/target/run_program.ts";
+import { containerOf } from "#/target/container/engine_parse.ts";
+import { containerSchema } from "#/target/container/config.ts";
 import { testRequiring } from "../support/require.ts";
 import { withTempDir } from "../support/temp.ts";
 import {
@@ -151,4 +155,23 @@ Deno.test("container: no password stands on podman's command line, whatever it i
   // It would lead podman itself elsewhere.
   assert.equal(env["DOCKER_HOST"], undefined);
   assert.ok(args.includes("DOCKER_HOST=unix:///x"));
+});
+
+testRequiring(["posix"], "container: a service that hangs does not work, and is asked again", async () => {
+  const labels = { "com.docker.compose.service": "cache" };
+  const record: JsonObject = { Config: { Image: "redis:7", Labels: labels }, State: { Running: true } };
+  const [service] = servicesOf([containerOf(record, "docker")]);
+  const context = { env: (name: string) => Deno.env.get(name), signal: new AbortController().signal };
+  const never = () => Promise.reject(new Error("not asked"));
+  const verdict = await askOnce(service!, containerSchema.parse({ path: "/" }), {
+    ...{ ...context, sleep: never, kill: never, look: never },
+    exec: async () => {
+      await runProgram({ program: "sleep", args: ["600"], package: "coreutils", context, timeoutMs: 200 });
+      throw new Error("it ended");
+    },
+  });
+  assert.deepEqual(verdict, {
+    healthy: false,
+    message: "cache hangs: it was asked, and gave no answer in time",
+  });
 });
