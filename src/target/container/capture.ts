@@ -1,6 +1,6 @@
 /** Takes a snapshot of a stack. */
 import { hostname } from "node:os";
-import { RollbackBackupError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
+import { messageOf, RollbackBackupError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { lstat } from "#/core/posix.ts";
 import type { ContentRef, SavedTarget, StoredRoot } from "#/store/model.ts";
@@ -16,6 +16,7 @@ import { fingerprintOf, tagsOf } from "./fingerprint.ts";
 import { saveImages, shortId } from "./images.ts";
 import { lookAtStack, type Target, type World } from "./look.ts";
 import type { SavedService, SavedStack } from "./model.ts";
+import { readStack } from "./stack.ts";
 
 /** Of so many configuration files the digests are told. */
 const DIGESTS = 200;
@@ -43,7 +44,7 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
   const networks = [...new Set(containers.flatMap((it) => it.networks))].sort();
   const records = await addJson(context, {
     containers: await recordsOf(world),
-    volumes: await volumeLabels(world),
+    volumes: await volumeRecords(world),
     networks: (await Promise.all(networks.map((it) => engine.network(it)))).filter((it) => it !== undefined),
   });
   const text = resolved.text === undefined ? null : await context.writer.addBytes(encode(resolved.text));
@@ -67,10 +68,12 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
     data,
     images,
   };
+  const state: SavedTarget["state"] = JSON.parse(JSON.stringify(stack));
+  refuseUnrestorable(target, state);
   return {
     method: "compose_stack",
     metadata: metadataOf(stack, await engine.describe(), config.digests),
-    state: JSON.parse(JSON.stringify(stack)),
+    state,
     roots: rootsOf(stack),
     fingerprint: await fingerprintOf(target, world, tags, context, {
       config: config.fingerprint,
@@ -84,6 +87,18 @@ async function captureStack(target: Target, context: CaptureContext): Promise<Ca
       ...warningsOf(target, world, services, resolved),
     ],
   };
+}
+
+/** A snapshot that no restore would believe is none. */
+function refuseUnrestorable({ name }: Target, state: SavedTarget["state"]): void {
+  try {
+    readStack({ name, state });
+  } catch (error) {
+    throw new RollbackBackupError(`${name} has a name that a restore would not take: ${messageOf(error)}`, {
+      hint: "Call it otherwise (letters, digits, _ . -), then take the snapshot again.",
+      cause: error,
+    });
+  }
 }
 
 function refuseAbsent(target: Target, { project, containers }: World): void {
@@ -214,10 +229,13 @@ async function recordsOf({ engine, containers }: World): Promise<readonly JsonOb
   });
 }
 
-async function volumeLabels(
+async function volumeRecords(
   { engine, volumes }: World,
-): Promise<readonly { name: string; labels: unknown }[]> {
-  return [...(await engine.volumes(volumes)).values()].map(({ name, labels }) => ({ name, labels }));
+): Promise<readonly unknown[]> {
+  return [...(await engine.volumes(volumes)).values()].map(({ name, labels, driver, hasOptions }) => ({
+    ...{ name, labels },
+    plain: driver === "local" && !hasOptions,
+  }));
 }
 
 function addJson(context: CaptureContext, value: unknown): Promise<ContentRef> {

@@ -20,6 +20,8 @@ export interface Resolved {
   readonly problem: string | undefined;
 }
 
+const LONGEST_MS = 120_000;
+
 /** Says so when it has no plugin of that name: then another program may be there. */
 const NO_PLUGIN =
   /is not a docker command|unknown (shorthand )?(flag|command)|unrecognized command|looking up compose provider|invalid choice/i;
@@ -41,6 +43,7 @@ export async function resolveFiles(
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error;
       if (error.end === "missing" || error.end === "failed" && NO_PLUGIN.test(error.stderr)) continue;
+      if (error.end === "timed_out") return { program: name, text: undefined, problem: error.message };
       if (error.end !== "failed") throw error;
       return { program: name, text: undefined, problem: withoutValues(error.stderr) };
     }
@@ -79,6 +82,8 @@ async function askCompose(
       ...(config.profiles === undefined ? {} : { COMPOSE_PROFILES: config.profiles.join(",") }),
     },
     secrets: Object.values(config.env ?? {}),
+    // It may fetch what the files include.
+    timeoutMs: LONGEST_MS,
     doing: "read the compose files",
   });
 }

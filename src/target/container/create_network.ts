@@ -12,11 +12,15 @@ export interface NetworkWords {
 /** docker writes its keys with capitals, podman does not. */
 export function networkWords(record: JsonObject): NetworkWords {
   const labels = Object.entries(texts(record["Labels"] ?? record["labels"]));
+  const options = Object.entries(texts(record["Options"] ?? record["options"]));
   const words = [
     "--driver",
     text(record["Driver"]) || text(record["driver"]) || "bridge",
     ...labels.flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    ...options.flatMap(([key, value]) => ["--opt", `${key}=${value}`]),
     ...flagWhen(record["Internal"] ?? record["internal"], "--internal"),
+    ...flagWhen(record["EnableIPv6"] ?? record["ipv6_enabled"], "--ipv6"),
+    ...flagWhen(record["Attachable"], "--attachable"),
   ];
   const subnets = [...list(part(record, "IPAM")["Config"]), ...list(record["subnets"])];
   const addresses = subnets.filter(isJsonObject).flatMap(subnetWords);
@@ -33,5 +37,10 @@ function subnetWords(config: JsonObject): readonly string[] {
     text(config["Gateway"]) || text(config["gateway"]),
   ];
   if (subnet === "") return [];
-  return ["--subnet", subnet, ...(gateway === "" ? [] : ["--gateway", gateway])];
+  const range = text(config["IPRange"]);
+  return [
+    ...["--subnet", subnet],
+    ...(range === "" ? [] : ["--ip-range", range]),
+    ...(gateway === "" ? [] : ["--gateway", gateway]),
+  ];
 }

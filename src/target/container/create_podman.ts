@@ -5,8 +5,10 @@ import { isAnonymousVolume, list, part, text } from "./engine_parse.ts";
 /** Set by podman itself, for each container anew. */
 const NOT_GIVEN = /^(HOSTNAME|container|TERM)$/;
 /** Names that podman reads: in its own environment they would change what it does. */
-const PODMANS =
-  /^(PATH|HOME|LANG|TMPDIR|XDG_.*|CONTAINER.*|DOCKER_.*|LD_.*|STORAGE_.*|BUILDAH_.*|REGISTRY_.*)$/;
+const PODMANS = new RegExp(
+  "^(PATH|HOME|LANG|TMPDIR|XDG_.*|LD_.*|CONTAINER_(HOST|CONNECTION|SSHKEY|PROXY)|CONTAINERS_.*|REGISTRIES_.*|" +
+    "DOCKER_(HOST|CONFIG|CONTEXT)|STORAGE_(DRIVER|OPTS)|BUILDAH_(FORMAT|ISOLATION|LAYERS)|REGISTRY_AUTH_FILE)$",
+);
 
 /**
  * `podman run -d …` becomes `podman create …`. Variables are those that the container had, wherever they came from;

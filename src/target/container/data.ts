@@ -105,6 +105,15 @@ export async function dataTask(place: DataPlace, context: PlanContext): Promise<
   };
 }
 
+/** Whether there may be something in its place that the tree knows nothing of, and that has to stay. */
+export async function leavesOut(
+  tree: ContentRef,
+  exclude: readonly string[],
+  { store }: Pick<PlanContext, "store">,
+): Promise<boolean> {
+  return exclude.length > 0 || (await readRoot(store, tree)).head.exclude.length > 0;
+}
+
 function notItsTree(path: string): IntegrityError {
   return new IntegrityError(`The snapshot does not hold ${JSON.stringify(path)}, although it says so`, {
     hint: "Run `backout snapshot verify`, and restore another snapshot.",

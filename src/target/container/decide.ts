@@ -4,14 +4,15 @@ import type { PlanContext } from "../target.ts";
 import type { Comparison } from "../tree/compare.ts";
 import { isWithin } from "../tree/path.ts";
 import { planSpace } from "../tree/space.ts";
-import { besideOf, compareData, type DataPlace, isSame, settledMountpoint } from "./data.ts";
+import { besideOf, compareData, type DataPlace, isSame, leavesOut, settledMountpoint } from "./data.ts";
 import type { CliEngine } from "./engine.ts";
 import { tagsOf } from "./fingerprint.ts";
 import { findArchives, goneImages, type ImageSource, missingImages } from "./images.ts";
 import { allowedRoots, isCovered, type Target, type World } from "./look.ts";
 import type { Container, SavedContainer, SavedData, SavedService, SavedStack } from "./model.ts";
 import { inOrder, startOrder } from "./order.ts";
-import { describe, strangersOf, unreachable, usesVolume } from "./volumes.ts";
+import { readRecords } from "./stack.ts";
+import { describe, ownerOf, strangersOf, unreachable, usesVolume } from "./volumes.ts";
 
 /** Content that is to be put back. */
 export interface DataChange {
@@ -19,6 +20,8 @@ export interface DataChange {
   /** Where it belongs; undefined: the volume is not there, and is made. */
   readonly path: string | undefined;
   readonly comparison: Comparison | undefined;
+  /** File by file, while nobody uses it: what is left out of it stays where it is. Else it changes places as a whole. */
+  readonly inPlace: boolean;
 }
 
 /** A reference that is to point at another image; an empty id: at none. */
@@ -101,6 +104,8 @@ export async function decide(
     order,
     problems: [
       ...goneImages({ ...stack, services }, missing, sources),
+      ...await takenNames(wanted, world),
+      ...await lostVolumes(stack, wanted, world, context),
       ...data.problems,
       ...targetProblems(target, context),
     ],
@@ -116,6 +121,33 @@ export function isDone({ config, data, wanted, remove, tags }: Decision): boolea
 
 function targetProblems({ name }: Target, { options }: PlanContext): readonly string[] {
   return options.paths.length === 0 ? [] : [`${name}: a stack is restored as a whole, not by single paths`];
+}
+
+/** Names of containers to be made that somebody else has. Those of the stack itself are removed before. */
+async function takenNames(
+  wanted: readonly Wanted[],
+  { engine, project }: World,
+): Promise<readonly string[]> {
+  const names = wanted.filter((it) => it.now === undefined).map((it) => it.container.name);
+  const others = (await engine.containersNamed(names)).filter((it) => it.project !== project.name);
+  return others.map((it) => `the name of the container ${it.name} is taken by ${ownerOf(it)}`);
+}
+
+/** An empty folder in place of somebody's NFS would be worse than nothing. */
+async function lostVolumes(
+  stack: SavedStack,
+  wanted: readonly Wanted[],
+  { engine }: World,
+  { store }: PlanContext,
+): Promise<readonly string[]> {
+  const names = wanted.filter((it) => it.now === undefined).flatMap((it) => it.service.volumes);
+  const there = await engine.volumes([...new Set(names)]);
+  const gone = [...new Set(names)].filter((it) => !there.has(it));
+  if (gone.length === 0) return [];
+  const { particular } = await readRecords(stack, store);
+  return gone.filter((it) => particular.has(it)).map((it) =>
+    `the volume ${it} is gone, and had a driver or options of its own: make it again first, with compose or by hand`
+  );
 }
 
 /** Each saved container with one that is it already; what is left over goes. */
@@ -190,9 +222,10 @@ async function decideData(
       warnings.push(`${saved.path} is not restored: it is outside of what the target covers (bind_mounts)`);
       continue;
     }
+    const inPlace = saved.kind === "bind" || await leavesOut(saved.tree, target.config.exclude, context);
     const volume = saved.kind === "volume" ? volumes.get(saved.name) : undefined;
     if (saved.kind === "volume" && volume === undefined) {
-      changes.push({ saved, path: undefined, comparison: undefined });
+      changes.push({ saved, path: undefined, comparison: undefined, inPlace });
       continue;
     }
     const closed = volume === undefined ? undefined : await unreachable(world.engine, volume);
@@ -210,15 +243,14 @@ async function decideData(
     };
     const comparison = await compareData(place, context);
     if (isSame(comparison) && looked === path) continue;
-    changes.push({ saved, path, comparison });
+    changes.push({ saved, path, comparison, inPlace });
   }
   const replaced = changes.filter((it) => it.saved.kind === "volume" && it.path !== undefined).map((it) =>
     it.saved.name
   );
-  for (const { saved, path } of changes) {
-    const problem = saved.kind === "volume" && path !== undefined
-      ? await spaceProblem(saved, path, target, context)
-      : undefined;
+  for (const change of changes) {
+    const { saved } = change;
+    const problem = saved.kind === "volume" ? await spaceProblem(change, target, context) : undefined;
     if (problem !== undefined) problems.push(`the volume ${saved.name}: ${problem}`);
   }
   const strangers = await strangersOf(world.engine, replaced, world.containers);
@@ -229,14 +261,15 @@ async function decideData(
   return { changes, problems, warnings };
 }
 
-/** The new content is made beside the old one. */
+/** Where it changes places as a whole, the new content is made beside the old one. */
 async function spaceProblem(
-  saved: SavedData,
-  mountpoint: string,
+  { saved, path, comparison, inPlace }: DataChange,
   { config }: Target,
   context: PlanContext,
 ): Promise<string | undefined> {
-  const beside = besideOf(mountpoint);
+  if (path === undefined || comparison === undefined) return undefined;
+  if (inPlace) return planSpace(comparison.actions, [path]).problem;
+  const beside = besideOf(path);
   const place = { tree: saved.tree, moves: [{ from: saved.path, to: beside }], exclude: config.exclude };
   const { actions } = await compareData(place, context);
   return planSpace(actions, [beside]).problem;

@@ -8,10 +8,11 @@ import { type ProgramError, type ProgramRequest, runProgram, streamProgram } fro
 import type { TargetContext } from "../target.ts";
 import { podmanCreate } from "./create_podman.ts";
 import { callEngine } from "./engine_call.ts";
-import { EngineError, engineError } from "./engine_error.ts";
+import { answerError, EngineError, engineError } from "./engine_error.ts";
 import { containerOf, createBody, imageOf, part, text, volumeOf } from "./engine_parse.ts";
 import { bodyToCreate } from "./create_docker.ts";
 import { networkWords } from "./create_network.ts";
+import { answerLimit } from "./engine_limits.ts";
 import { nameOfRecord } from "./stack.ts";
 import type { Container, Engine, EngineKind, ExecOptions, ExecResult, Image, Volume } from "./model.ts";
 
@@ -30,6 +31,8 @@ const ENGINE_ENV = [
 
 export interface EngineOptions {
   readonly kind: EngineKind;
+  /** How long it may take to answer. @default minutes, according to what it is asked */
+  readonly answerMs?: number;
   readonly context: Pick<TargetContext, "env" | "signal">;
 }
 
@@ -45,7 +48,10 @@ export class CliEngine implements Engine {
   readonly kind: EngineKind;
   readonly context: EngineOptions["context"];
 
-  constructor({ kind, context }: EngineOptions) {
+  readonly answerMs: number | undefined;
+
+  constructor({ kind, context, answerMs }: EngineOptions) {
+    this.answerMs = answerMs;
     this.kind = kind;
     this.context = context;
   }
@@ -75,18 +81,19 @@ export class CliEngine implements Engine {
   async #containers(...filters: readonly string[]): Promise<readonly Container[]> {
     const words = ["ps", "-aq", "--no-trunc", ...filters.flatMap((it) => ["--filter", it])];
     const ids = await this.#text(words, "list containers");
-    return (await this.#records(ids.split("\n").filter((it) => it !== ""))).map((it) =>
+    return (await this.records(ids.split("\n").filter((it) => it !== ""))).map((it) =>
       containerOf(it, this.kind)
     );
   }
 
+  /** A container that went meanwhile is left out. */
   records(ids: readonly string[]): Promise<readonly JsonObject[]> {
-    return this.#records(ids);
+    return this.#inspectAll("container", ids);
   }
 
-  /** A container that went meanwhile is left out. */
-  #records(ids: readonly string[]): Promise<readonly JsonObject[]> {
-    return this.#inspectAll("container", ids);
+  async containersNamed(names: readonly string[]): Promise<readonly Container[]> {
+    const found = await this.#inspectAll("container", names);
+    return found.map((it) => containerOf(it, this.kind)).filter((it) => names.includes(it.name));
   }
 
   /** What is not there is left out. */
@@ -155,14 +162,14 @@ export class CliEngine implements Engine {
     if (this.kind === "podman") throw notByPodman(name);
     const { body, later } = bodyToCreate(record, createBody(record), ids);
     const request = { method: "POST", path: `/containers/create?name=${encodeURIComponent(name)}`, body };
-    const made = await callEngine(request, doing, this.#request([], doing));
+    const made = await callEngine(request, doing, this.#request(["system", "dial-stdio"], doing));
     for (const [network, endpoint] of later) {
       const connect = {
         method: "POST",
         path: `/networks/${encodeURIComponent(network)}/connect`,
         body: { Container: text(made["Id"]), EndpointConfig: endpoint },
       };
-      await callEngine(connect, doing, this.#request([], doing));
+      await callEngine(connect, doing, this.#request(["system", "dial-stdio"], doing));
     }
   }
 
@@ -273,11 +280,12 @@ export class CliEngine implements Engine {
       const { stdout } = await runProgram({ ...request, ...more, env: { ...request.env, ...more.env } });
       return stdout;
     } catch (error) {
-      throw engineError(error);
+      throw answerError(error);
     }
   }
 
   #request(args: readonly string[], doing: string): ProgramRequest {
+    const limit = answerLimit(args);
     return {
       program: this.kind,
       args,
@@ -285,6 +293,7 @@ export class CliEngine implements Engine {
       context: this.context,
       env: engineEnv(this.context.env),
       doing,
+      ...(limit === undefined ? {} : { timeoutMs: this.answerMs ?? limit }),
     };
   }
 }

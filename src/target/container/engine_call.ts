@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import { lastLines } from "#/core/child_output.ts";
 import { type ProgramRequest, runProgram } from "../run_program.ts";
-import { engineError, engineErrorOf } from "./engine_error.ts";
+import { answerError, engineErrorOf } from "./engine_error.ts";
 import { text } from "./engine_parse.ts";
 
 export interface EngineCall {
@@ -32,7 +32,7 @@ export async function callEngine(
   const stdin = Buffer.concat([Buffer.from(head.join("\r\n") + "\r\n\r\n"), body]);
   const { stdout } = await runProgram({ ...request, args: ["system", "dial-stdio"], stdin }).catch(
     (error) => {
-      throw engineError(error);
+      throw answerError(error);
     },
   );
   const answer = readAnswer(Buffer.from(stdout));

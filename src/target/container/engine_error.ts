@@ -3,6 +3,7 @@ import { ProgramError } from "../program_error.ts";
 
 export type EngineProblem =
   | "unreachable"
+  | "hangs"
   | "no_permission"
   | "port_taken"
   | "name_taken"
@@ -63,6 +64,17 @@ export function engineError(error: unknown): unknown {
   return engineErrorOf(error.message, error.stderr, error.program, error.exitCode);
 }
 
+/** The same of a call that has a time limit of the engine's: where it is over, the engine hangs. */
+export function answerError(error: unknown): unknown {
+  if (!(error instanceof ProgramError) || error.end !== "timed_out") return engineError(error);
+  const { message, program, stderr } = error;
+  return new EngineError(message, "hangs", program, {
+    stderr,
+    hint: `The engine hangs: look at its log (journalctl -u ${program}), start it again, and then run the ` +
+      "command again.",
+  });
+}
+
 /** @param said what the engine said: it decides what the problem is */
 export function engineErrorOf(
   message: string,
@@ -82,5 +94,5 @@ export function engineErrorOf(
 /** Whether the engine itself does not answer, or may not be asked: then nothing else will work. */
 export function isEngineAway(error: unknown): boolean {
   return error instanceof EngineError &&
-    (error.problem === "unreachable" || error.problem === "no_permission");
+    ["unreachable", "hangs", "no_permission"].includes(error.problem);
 }

@@ -86,12 +86,14 @@ function specDigest(raw: JsonObject, kind: EngineKind): string {
 /** Of a container's record, the body of a request that makes one like it. Nothing in it tells of its id. */
 export function createBody(raw: JsonObject): JsonObject {
   const id = text(raw["Id"]);
-  const { Hostname, MacAddress: _mac, ...config } = part(raw, "Config");
+  // Only one that was asked for stands there; what the engine gives is another one each time.
+  const { Hostname, MacAddress, ...config } = part(raw, "Config");
   const host = part(raw, "HostConfig");
   const { ContainerIDFile: _file, ...hostConfig } = host;
   const binds = list(host["Binds"]).map(text).filter((it) => !isAnonymousVolume(it.split(":")[0] ?? ""));
   return {
     ...config,
+    ...(text(MacAddress) === "" ? {} : { MacAddress: text(MacAddress) }),
     Image: text(raw["ImageName"]) || text(config["Image"]),
     // podman tells them in any order, and the id among them.
     Env: list(config["Env"]).map(text).filter((it) => it !== `HOSTNAME=${id.slice(0, 12)}`).sort(),

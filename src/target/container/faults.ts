@@ -18,9 +18,10 @@ export async function faults(
   saved: SavedTarget,
   context: TargetContext,
 ): Promise<readonly string[]> {
-  const before = new Map(readStack(saved).services.map((it) => [it.name, it]));
-  const first = await lookAtStack(target, context);
-  const look = async () => (await lookAtStack(target, context)).containers;
+  const stack = readStack(saved);
+  const before = new Map(stack.services.map((it) => [it.name, it]));
+  const first = await lookAtStack(target, context, stack);
+  const look = async () => (await lookAtStack(target, context, stack)).containers;
   await wait(SETTLE_MS, undefined, { signal: context.signal }).catch(() => throwIfStopped(context.signal));
   const services = servicesOf(await look()).filter(({ name }) => !didNotWork(before.get(name)));
   const found = await Promise.all(services.map(async ({ name, containers }) => {

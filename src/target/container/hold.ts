@@ -2,7 +2,7 @@
  * Keeps services still while their files are copied. They go on whatever happens to this process: a child of its own
  * waits until our end of a pipe is closed, by us or by our death, and lets them go on then.
  */
-import { cleanEnvironment } from "#/core/child_process.ts";
+import { cleanEnvironment, within } from "#/core/child_process.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
 import type { TargetContext } from "../target.ts";
 import { type CliEngine, engineEnv } from "./engine.ts";
@@ -11,20 +11,26 @@ import { idsByService } from "./order.ts";
 
 export type Holding = "pause" | "stop" | "run";
 
+/** How long services may take to go on after backout was stopped, before it ends without having seen it. */
+const STOPPED_WAIT_MS = 30_000;
+
 /** Asks until it is so: the engine itself may be just starting. */
 const WATCHER = `
 trap '' HUP INT TERM
 program=$1 verb=$2 field=$3 want=$4
 shift 4
 cat >/dev/null
+# An engine that hangs must not hold this up for ever.
+limit=
+if command -v timeout >/dev/null 2>&1; then limit='timeout 60'; fi
 failed=0
 for id; do
   tries=0
-  until [ "$("$program" container inspect -f "$field" "$id" 2>/dev/null)" = "$want" ]; do
+  until [ "$($limit "$program" container inspect -f "$field" "$id" 2>/dev/null)" = "$want" ]; do
     [ "$tries" -lt 60 ] || { failed=1; break; }
     [ "$tries" -eq 0 ] || sleep 1
     tries=$((tries + 1))
-    "$program" "$verb" "$id" >/dev/null 2>&1
+    $limit "$program" "$verb" "$id" >/dev/null 2>&1
   done
 done
 exit "$failed"
@@ -54,12 +60,22 @@ export async function holding<T>(
     result = await work();
   } finally {
     await watcher.stdin.close();
-    const { success } = await watcher.status;
-    if (!success) context.warn(notGoingOn(held, how, engine));
+    if (!await goesOn(watcher, context)) context.warn(notGoingOn(held, how, engine));
   }
   const left = await engine.records(ids);
   if (left.length < ids.length) throw new RollbackBackupError("A container went while its files were copied");
   return result;
+}
+
+/** Whoever stops backout does not wait for an engine that hangs; the watcher goes on without us. */
+async function goesOn(watcher: Deno.ChildProcess, { signal }: TargetContext): Promise<boolean> {
+  let success = false;
+  const ended = watcher.status.then((status) => {
+    success = status.success;
+  });
+  if (await within(ended, undefined, signal) === "aborted") await within(ended, STOPPED_WAIT_MS);
+  watcher.unref();
+  return success;
 }
 
 function startWatcher(
@@ -68,11 +84,11 @@ function startWatcher(
   how: "pause" | "stop",
   context: TargetContext,
 ): Deno.ChildProcess {
-  const goesOn = how === "pause"
+  const words = how === "pause"
     ? ["unpause", "{{.State.Paused}}", "false"]
     : ["start", "{{.State.Running}}", "true"];
   return new Deno.Command("/bin/sh", {
-    args: ["-c", WATCHER, "sh", engine.kind, ...goesOn, ...ids],
+    args: ["-c", WATCHER, "sh", engine.kind, ...words, ...ids],
     env: { ...cleanEnvironment(context.env), ...engineEnv(context.env) },
     clearEnv: true,
     stdin: "piped",

@@ -22,7 +22,7 @@ export async function diff(
   const before = readStack(from);
   if (to === undefined) {
     return changesOfStack(
-      await decide(target, before, await lookAtStack(target, context, before.project), context),
+      await decide(target, before, await lookAtStack(target, context, before), context),
     );
   }
   const after = readStack(to);

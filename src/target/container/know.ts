@@ -2,6 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { VerificationError } from "#/core/errors.ts";
 import { throwIfStopped } from "#/core/pace.ts";
+import { ProgramError } from "../program_error.ts";
 import type { TargetContext } from "../target.ts";
 import { type ContainerConfig, healthTimeoutMs } from "./config.ts";
 import type { CliEngine } from "./engine.ts";
@@ -50,10 +51,20 @@ export async function askOnce(
   let last: ServiceVerdict | undefined;
   for (const known of knownOf(service, config)) {
     if (known.check === undefined) continue;
-    last = await known.check(service, access);
+    last = await verdictOf(known.check(service, access), service);
     if (!last.healthy) return last;
   }
   return last;
+}
+
+/** One that hangs does not work; it may be asked again. */
+async function verdictOf(asked: Promise<ServiceVerdict>, { name }: ServiceFacts): Promise<ServiceVerdict> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof ProgramError) || error.end !== "timed_out") throw error;
+    return { healthy: false, message: `${name} hangs: it was asked, and gave no answer in time` };
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { isWithin, outermost } from "../tree/path.ts";
 import { type ComposeFacts, defaultFiles, defaultProject, readComposeFiles } from "./compose_files.ts";
 import type { ContainerConfig } from "./config.ts";
 import type { CliEngine } from "./engine.ts";
-import type { Container } from "./model.ts";
+import type { Container, SavedStack } from "./model.ts";
 import { openEngine } from "./open_engine.ts";
 
 export type Target = TargetSpec<ContainerConfig>;
@@ -40,10 +40,14 @@ export function isCovered(scope: readonly string[] | null | undefined): (service
   return scope === null || scope === undefined ? () => true : (service) => scope.includes(service);
 }
 
-/** @param name of the project, where it is known; else as compose would call it now */
-export async function lookAtStack(target: Target, context: TargetContext, name?: string): Promise<World> {
-  const opened = await openEngine(target.config.engine, context);
-  const { project, all } = await findProject(target.config, context, opened, name);
+/** @param saved what a snapshot has of it, where one is meant; else the project is called as compose would call it now */
+export async function lookAtStack(
+  target: Target,
+  context: TargetContext,
+  saved?: Pick<SavedStack, "engine" | "project">,
+): Promise<World> {
+  const opened = await openEngine(target.config.engine, context, saved?.engine);
+  const { project, all } = await findProject(target.config, context, opened, saved?.project);
   const covers = isCovered(target.config.services);
   const containers = all.filter((it) => covers(it.service));
   const mounts = mountsOf(containers, project, target.config, context);

@@ -102,6 +102,8 @@ export interface Engine {
   containersOf(project: string): Promise<readonly Container[]>;
   /** Those that have one of the volumes mounted, of whatever project, also stopped ones. */
   containersWith(volumes: readonly string[]): Promise<readonly Container[]>;
+  /** Those that have one of these names, of whatever project. */
+  containersNamed(names: readonly string[]): Promise<readonly Container[]>;
   /** Undefined: there is none. */
   image(reference: string): Promise<Image | undefined>;
   volume(name: string): Promise<Volume | undefined>;

@@ -7,14 +7,21 @@ import type { EngineKind } from "./model.ts";
 
 type Context = Pick<TargetContext, "env" | "signal">;
 
-/** Which of the two answered, in this process: it is asked once. */
+/** Which of the two it is in this process: it is asked once. */
 let answered: EngineKind | undefined;
 
-/** @throws {EngineError} none answers; {ProgramError} none is installed */
-export async function openEngine(wanted: EngineKind | undefined, context: Context): Promise<CliEngine> {
-  const named = wanted ?? namedByEnvironment(context) ?? answered;
+/**
+ * @param saved the engine that a snapshot was taken with: while it is down, another one's stack is not meant
+ * @throws {EngineError} none answers; {ProgramError} none is installed
+ */
+export async function openEngine(
+  wanted: EngineKind | undefined,
+  context: Context,
+  saved?: EngineKind,
+): Promise<CliEngine> {
+  const named = wanted ?? namedByEnvironment(context);
   if (named !== undefined) return new CliEngine({ kind: named, context });
-  answered = await whoAnswers(context);
+  answered = saved ?? answered ?? await whoAnswers(context);
   return new CliEngine({ kind: answered, context });
 }
 

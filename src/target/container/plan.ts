@@ -12,7 +12,7 @@ import { readStack } from "./stack.ts";
 
 export async function plan(target: Target, saved: SavedTarget, context: PlanContext): Promise<TargetPlan> {
   const stack = readStack(saved);
-  const world = await lookAtStack(target, context, stack.project);
+  const world = await lookAtStack(target, context, stack);
   const decision = await decide(target, stack, world, context);
   const files = problemsOf(await dataTask(decision.config.place, context), decision.config.comparison);
   return {

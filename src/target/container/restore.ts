@@ -92,7 +92,7 @@ class RestoreRun {
   }
 
   #look(): Promise<World> {
-    return lookAtStack(this.#target, this.#context, this.#stack.project);
+    return lookAtStack(this.#target, this.#context, this.#stack);
   }
 
   async #pause(): Promise<void> {
@@ -135,7 +135,7 @@ class RestoreRun {
   }
 
   /** Beside what is there, which goes on being used. */
-  async #prepare({ saved, path }: DataChange, { engine }: World): Promise<void> {
+  async #prepare({ saved, path, inPlace }: DataChange, { engine }: World): Promise<void> {
     if (saved.kind !== "volume") return;
     if (path === undefined) {
       await engine.createVolume(saved.name, this.#records!.volumeLabels.get(saved.name) ?? {});
@@ -145,12 +145,13 @@ class RestoreRun {
       throw new RollbackBackupError(`The volume ${saved.name} went while it was restored`);
     }
     await assertReadable(engine, volume);
+    if (inPlace) return;
     this.#bytes += await fillBeside(volume.mountpoint, saved, this.#target.config.exclude, this.#context);
   }
 
-  async #putBack({ saved, path }: DataChange, { engine }: World): Promise<void> {
+  async #putBack({ saved, path, inPlace }: DataChange, { engine }: World): Promise<void> {
     const at = saved.kind === "volume" ? (await engine.volume(saved.name))?.mountpoint ?? path! : saved.path;
-    if (saved.kind === "volume") exchange(at);
+    if (!inPlace) exchange(at);
     else {
       const place = {
         tree: saved.tree,
@@ -305,8 +306,9 @@ function notAsSaved(target: Target, { wanted, tags, data }: Decision): RollbackE
 /** Removes the contents that a restore kept beside the volumes. */
 export async function finish(target: Target, saved: SavedTarget, context: TargetContext): Promise<void> {
   if (!target.config.include_volumes) return;
-  const { engine } = await lookAtStack(target, context);
-  for (const { kind, name } of readStack(saved).data) {
+  const stack = readStack(saved);
+  const { engine } = await lookAtStack(target, context, stack);
+  for (const { kind, name } of stack.data) {
     const volume = kind === "volume" ? await engine.volume(name) : undefined;
     if (volume !== undefined) dropBeside(volume.mountpoint);
   }

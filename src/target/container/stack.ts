@@ -12,6 +12,8 @@ import type { SavedStack } from "./model.ts";
 const MAX_RECORDS = 256 << 20;
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/);
+/** Of a service: only compared, never a word of a command. */
+const service = z.string().regex(/^[A-Za-z0-9_.-]+$/);
 const imageId = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 /** Never one that looks like a flag. */
 const reference = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]*$/);
@@ -29,8 +31,8 @@ const container = z.object({
   networks: z.array(z.string()),
 });
 
-const service = z.object({
-  name,
+const savedService = z.object({
+  name: service,
   verdict: z.enum(["healthy", "unhealthy", ""]),
   image: reference,
   image_id: imageId,
@@ -53,8 +55,8 @@ const schema = z.object({
   profiles: z.array(z.string()),
   host: z.string(),
   git_commit: z.string(),
-  scope: z.array(name).nullable(),
-  services: z.array(service),
+  scope: z.array(service).nullable(),
+  services: z.array(savedService),
   networks: z.array(name),
   config: z.object({ tree: contentSchema, roots: z.array(path) }),
   resolved: contentSchema.nullable(),
@@ -89,6 +91,8 @@ export interface StackRecords {
   readonly networks: readonly JsonObject[];
   /** By the volume's name. */
   readonly volumeLabels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Names of volumes whose driver, or its options (NFS, tmpfs, …), backout does not know how to give again. */
+  readonly particular: ReadonlySet<string>;
 }
 
 export async function readRecords(stack: SavedStack, store: StoreReader): Promise<StackRecords> {
@@ -103,6 +107,7 @@ export async function readRecords(stack: SavedStack, store: StoreReader): Promis
     containers: new Map(list("containers").map((it) => [String(it["Id"]), it])),
     networks: list("networks"),
     volumeLabels: new Map(list("volumes").map((it) => [text(it["name"]), texts(it["labels"])])),
+    particular: new Set(list("volumes").filter((it) => it["plain"] === false).map((it) => text(it["name"]))),
   };
 }
 

@@ -61,6 +61,14 @@ export function usesVolume(container: Container, volume: string): boolean {
   return container.mounts.some((it) => it.kind === "volume" && it.source === volume);
 }
 
+/** Of a container whose name is told already. */
+export function ownerOf(container: Container): string {
+  const id = container.id.slice(0, 12);
+  return container.project === ""
+    ? `another container (${id})`
+    : `one of the project ${container.project} (${id})`;
+}
+
 export function describe(container: Container): string {
   return container.project === "" ? container.name : `${container.name} of the project ${container.project}`;
 }
