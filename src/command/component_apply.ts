@@ -76,7 +76,7 @@ async function watched<T>(
 
 function textOf(report: ApplyReport, context: CommandContext): string {
   const { style } = context.printer;
-  const good = report.status === "success" || report.status === "dry_run";
+  const good = report.exit_code === ExitCode.done;
   const mark = good ? style.green("✔") : style.red("✘");
   return [
     ...report.components.map((component) => lineOf(component, context)),

@@ -129,10 +129,21 @@ function guardError(
 ): RollbackError {
   const context = { program: command[0] ?? "", exit_code: code, signal, restore: restored.rollback_id };
   if (restored.exit_code === ExitCode.done) {
-    const idle = restored.steps.length === 0;
+    if (restored.steps.length > 0) {
+      return new GuardedCommandError(`${why}; its change was rolled back: all is as before it`, { context });
+    }
+    const failed = code !== 0 || signal !== null;
     return new GuardedCommandError(
-      `${why}; ${idle ? "it had changed nothing" : "its change was rolled back: all is as before it"}`,
-      { context },
+      `${why}; ${
+        failed
+          ? "it had changed nothing"
+          : "nothing that the snapshot holds is different, so there is nothing to roll back"
+      }`,
+      failed ? { context } : {
+        hint: `Look at what does not work: it may need a restart, or it hangs by itself. ` +
+          `The snapshot is ${restored.version}.`,
+        context,
+      },
     );
   }
   const message = `${why}, and the rollback says: ${restored.summary}`;

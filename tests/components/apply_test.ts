@@ -175,6 +175,9 @@ testRequiring(
         const missing = await run(["component", "apply", "--all"]);
         assert.equal(missing.code, 49);
         assert.match(missing.stdout, /there is no checkout in components\/missing/);
+        const dry = await run(["component", "apply", "--all", "--dry-run"]);
+        assert.equal(dry.code, 47, "what execution would hit");
+        assert.match(dry.stdout, /Would fail: missing: there is no checkout in components\/missing/);
         assert.throws(() => read("order"), Deno.errors.NotFound);
       },
     ),

@@ -11,7 +11,7 @@ import { assertEnvironment, chosenComponents, type Component } from "../model.ts
 import { assertLocked } from "./locked.ts";
 import { makeLogFolder } from "../logs.ts";
 import type { AppliedComponent, ApplyOptions, ApplyReport } from "./model.ts";
-import { type ComponentRun, runComponent } from "./run_component.ts";
+import { type ComponentRun, obstacleOf, runComponent } from "./run_component.ts";
 
 const DEFAULT_JOBS = 4;
 
@@ -34,7 +34,7 @@ export async function applyComponents(options: ApplyOptions): Promise<ApplyRepor
   }));
   if (options.locked === true) await assertLocked(options, order);
   const began = now();
-  if (options.dryRun === true) return report(options, began, work.map(plannedOf), null);
+  if (options.dryRun === true) return report(options, began, work.map((it) => plannedOf(it, folder)), null);
   const logs = makeLogFolder(folder, `apply-${stamp(began)}`);
   const schedule = new Schedule(graph, work, { ...options, logs });
   const components = await schedule.run();
@@ -46,10 +46,13 @@ interface Work {
   readonly steps: readonly ComponentStep[];
 }
 
-function plannedOf({ component, steps }: Work): AppliedComponent {
+function plannedOf({ component: { name }, steps }: Work, folder: string): AppliedComponent {
+  if (steps.length === 0) return { name, state: "nothing to do", steps: [], seconds: 0, reason: "" };
+  const obstacle = obstacleOf(folder, name);
+  if (obstacle !== undefined) return { name, state: "failed", steps: [], seconds: 0, reason: obstacle };
   return {
-    name: component.name,
-    state: steps.length === 0 ? "nothing to do" : "planned",
+    name,
+    state: "planned",
     steps: steps.map(({ name }) => ({ name, state: "planned", seconds: 0, code: null, log: null })),
     seconds: 0,
     reason: "",
@@ -164,7 +167,7 @@ function report(
     ...{ format: 1, operation: "component_apply", status, timestamp: began.toISOString() },
     seconds: Math.max(0, now().getTime() - began.getTime()) / 1000,
     ...{ environment, jobs, components, done, failed, skipped, logs },
-    exit_code: isStopped ? stopCode(signal?.reason) : failed > 0 ? ExitCode.rollback : ExitCode.done,
+    exit_code: isStopped ? stopCode(signal?.reason) : failed > 0 ? failureOf(status) : ExitCode.done,
     summary: summaryOf(status, components, done),
   };
 }
@@ -179,8 +182,11 @@ function summaryOf(
   switch (status) {
     case "success":
       return `Applied ${total}`;
-    case "dry_run":
-      return `Would apply ${total}`;
+    case "dry_run": {
+      const obstacles = components.filter(({ state }) => state === "failed");
+      if (obstacles.length === 0) return `Would apply ${total}`;
+      return `Would fail: ${obstacles.map(({ name, reason }) => `${name}: ${reason}`).join("; ")}`;
+    }
     case "stopped":
       return `Stopped: ${done} of ${total} applied`;
     case "failed": {
@@ -190,6 +196,10 @@ function summaryOf(
     default:
       return status satisfies never;
   }
+}
+
+function failureOf(status: ApplyReport["status"]): ExitCode {
+  return status === "dry_run" ? ExitCode.dryRun : ExitCode.rollback;
 }
 
 function stopCode(reason: unknown): ExitCode {

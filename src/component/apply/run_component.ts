@@ -19,6 +19,12 @@ export interface ComponentRun {
   readonly signal: AbortSignal | undefined;
 }
 
+/** Why no command of the component can run; undefined where nothing is known to be in the way. */
+export function obstacleOf(folder: string, name: string): string | undefined {
+  if (posix.lstat(checkoutPath(folder, name))?.isDirectory === true) return undefined;
+  return `there is no checkout in ${COMPONENTS_FOLDER}/${name}`;
+}
+
 /** Never throws: whatever happens is in what it returns. */
 export async function runComponent(run: ComponentRun): Promise<AppliedComponent> {
   const { component: { name }, steps, folder } = run;
@@ -34,9 +40,8 @@ export async function runComponent(run: ComponentRun): Promise<AppliedComponent>
   if (steps.length === 0) return ended("nothing to do", []);
   const done: AppliedStep[] = [];
   try {
-    if (posix.lstat(checkoutPath(folder, name))?.isDirectory !== true) {
-      return ended("failed", [], `there is no checkout in ${COMPONENTS_FOLDER}/${name}`);
-    }
+    const obstacle = obstacleOf(folder, name);
+    if (obstacle !== undefined) return ended("failed", [], obstacle);
     for (const step of steps) {
       const result = await runOne(run, step);
       done.push(result.step);
