@@ -7,9 +7,9 @@ import { runWorkspaceChange } from "./workspace_change.ts";
 export const command: Command = {
   summary: "Take over the snapshots of other tools",
   description:
-    "Make snapshots of this store from what other rollback tools left: a folder with rollback_index.json and " +
-    "rb-*/configs, or one with *_metadata.json files (pipe_runs/rollback_snapshots). Their files stay as they are. What " +
-    "cannot be taken over is named; what is here already is left alone.",
+    "Make snapshots of this store from what other rollback tools left: a folder with rollback_index.json, " +
+    "rb-*/configs and rb-*/volumes, or one with *_metadata.json files (pipe_runs/rollback_snapshots). Their files stay " +
+    "as they are. What cannot be taken over is named; what is here already is left alone.",
   arguments: [{ name: "<folder>", description: "the other tool's folder, or the project that has it" }],
   options: [...reportFlags, ...reasonedFlags],
   examples: [

@@ -39,7 +39,7 @@ Deno.test("import: an index with a folder for each point", async () => {
     const report = await json("snapshot", "import", ".");
     assert.deepEqual(report.versions, ["rb-a1b2c3d4e5f6"]);
     const warnings = report.warnings.join("\n");
-    assert.match(warnings, /left out volumes \(data\.tar\.gz\)/);
+    assert.match(warnings, /left out the volume data: /);
     assert.match(warnings, /\.env: its copy is not what the other tool noted/);
 
     const manifest = await json("snapshot", "show", "rb-a1b2c3d4e5f6");

@@ -15,12 +15,20 @@ export interface FoundFile {
   readonly sha256?: string;
 }
 
+/** The content of a volume of containers. */
+export interface FoundVolume {
+  readonly name: string;
+  /** A `.tar.gz` of what is in it. */
+  readonly archive: string;
+}
+
 export interface FoundSnapshot {
   readonly id: string;
   readonly description: string;
   /** RFC 3339 in UTC. */
   readonly created_at: string;
   readonly files: readonly FoundFile[];
+  readonly volumes?: readonly FoundVolume[];
   readonly git?: { readonly repo_path: string; readonly commit: string; readonly branch: string };
   readonly labels: Readonly<Record<string, string>>;
   /** What of it cannot be imported. */
@@ -75,6 +83,11 @@ function dateOr(ms: number, otherwise: Date): string {
 
 export function textOf(value: JsonValue | undefined): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** The target that holds a volume. */
+export function volumeTargetName(volume: string): string {
+  return `volume-${volume}`;
 }
 
 export function label(value: string): string {

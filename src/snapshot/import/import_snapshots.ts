@@ -15,6 +15,7 @@ import type { Found, FoundSnapshot } from "./found.ts";
 import { gitTarget } from "./git_target.ts";
 import { indexFolder, projectOf, readIndexFolder } from "./index_folder.ts";
 import { metadataFolder, readMetadataFiles } from "./metadata_files.ts";
+import { volumeTarget } from "./volume_target.ts";
 
 export interface ImportOptions extends WorkspaceOptions {
   /** The other tool's folder, or the project that has it; absolute. */
@@ -41,7 +42,7 @@ async function importAll(change: Change, options: ImportOptions): Promise<void> 
   const wanted: FoundSnapshot[] = [];
   for (const snapshot of found.snapshots) {
     if (!await isNew(change, snapshot, (id) => store.readSnapshot(id))) continue;
-    if (snapshot.files.length > 0 || snapshot.git !== undefined) wanted.push(snapshot);
+    if (holdsSomething(snapshot)) wanted.push(snapshot);
     else tellNothing(change, snapshot.id, snapshot.left_out);
   }
   change.report = {
@@ -124,9 +125,14 @@ async function isNew(
   return false;
 }
 
-function contentOf({ files, git }: FoundSnapshot): string {
+function holdsSomething({ files, volumes = [], git }: FoundSnapshot): boolean {
+  return files.length > 0 || volumes.length > 0 || git !== undefined;
+}
+
+function contentOf({ files, volumes = [], git }: FoundSnapshot): string {
   const parts = [
     ...(files.length === 0 ? [] : [count(files.length, "file")]),
+    ...(volumes.length === 0 ? [] : [count(volumes.length, "volume")]),
     ...(git === undefined ? [] : [`commit ${git.commit.slice(0, 12)} of ${git.repo_path}`]),
   ];
   return parts.join(", ");
@@ -184,6 +190,16 @@ async function importTargets(
   if (found.files.length > 0) {
     const target = await configurationTarget(found, writer, leftOut);
     if (target !== undefined) targets.push(target);
+  }
+  const { scope, options } = change.workspace;
+  const signal = scope.signal ?? new AbortController().signal;
+  for (const volume of found.volumes ?? []) {
+    try {
+      targets.push(await volumeTarget(volume, writer, { env: options.env, signal }));
+    } catch (error) {
+      throwIfStopped(scope.signal);
+      leftOut.push(`the volume ${volume.name}: ${messageOf(error)}`);
+    }
   }
   if (found.git !== undefined) {
     try {

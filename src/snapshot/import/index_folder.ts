@@ -1,18 +1,21 @@
-/** `rollback_index.json` with a folder for each point: `rb-*\/configs` (and `volumes`, which hold no files of the host). */
+/** `rollback_index.json` with a folder for each point: `rb-*\/configs`, and `volumes` with an archive for each volume. */
 import { isJsonObject, type JsonObject, type JsonValue } from "#/core/json.ts";
 import { messageOf } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import { quoteShort } from "#/core/safe_path.ts";
+import { targetNameProblem } from "#/target/target_name.ts";
 import {
   type Found,
   type FoundFile,
   type FoundSnapshot,
+  type FoundVolume,
   label,
   MAX_FILE_BYTES,
   readDocument,
   textOf,
   timeOf,
   usablePath,
+  volumeTargetName,
 } from "./found.ts";
 
 const INDEX = "rollback_index.json";
@@ -61,13 +64,12 @@ function readPoint(point: JsonObject, id: string, folder: string, project: strin
   const leftOut: string[] = [];
   const hashes = isJsonObject(point.config_hashes) ? point.config_hashes : {};
   const metadata = isJsonObject(point.metadata) ? point.metadata : {};
-  const volumes = listNames(`${folder}/${id}/volumes`, leftOut);
-  if (volumes.length > 0) leftOut.push(`volumes (${volumes.join(", ")}): they belong to containers`);
   return {
     id,
     description: textOf(point.description) ?? "",
     created_at: timeOf(point.timestamp, new Date(0)),
     files: configFiles(`${folder}/${id}/configs`, hashes, project, leftOut),
+    volumes: volumesIn(`${folder}/${id}/volumes`, leftOut),
     labels: {
       ...labelOf("services", names(point.services)),
       ...labelOf("docker_images", names(point.docker_images)),
@@ -100,6 +102,17 @@ function listNames(folder: string, leftOut: string[]): readonly string[] {
     }
   }
   return (posix.readFolder(folder) ?? []).map(({ name }) => name).toSorted();
+}
+
+function volumesIn(folder: string, leftOut: string[]): readonly FoundVolume[] {
+  return listNames(folder, leftOut).flatMap((file): FoundVolume[] => {
+    const name = /^([A-Za-z0-9][A-Za-z0-9_.-]*)\.tar\.gz$/.exec(file)?.[1];
+    if (name !== undefined && targetNameProblem(volumeTargetName(name)) === undefined) {
+      return [{ name, archive: `${folder}/${file}` }];
+    }
+    leftOut.push(`${folder}/${file}: it is not named after a volume`);
+    return [];
+  });
 }
 
 function configFiles(
