@@ -10,16 +10,19 @@ import { type CheckoutState, shortCommit } from "./model.ts";
 import { isSame, type MoveContext } from "./move.ts";
 import { openStage, placeIndex, readMove } from "./stage.ts";
 
-/** In `components/`: `$1` the checkout, `$2` the commit. The lock is held until git has ended, whoever else has. */
-const MOVE = `  exec 9<"$1/.git" && { ! command -v flock >/dev/null || flock 9; } &&
-  [ -e "$1/.git/backout-components/move.json" ] &&
-  export GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" &&
-  git -C "$1" checkout -q --no-overwrite-ignore --detach "$2" &&
-  left=$(git -C "$1" status --porcelain --untracked-files=no --ignore-submodules=all) &&
-  { [ -z "$left" ] || { echo "these differ from the commit: $left"; false; }; }
-  code=$?
-  exec 9<&-
-  return $code`;
+/**
+ * In `components/`: `$1` the checkout, `$2` the commit. Without `-q`, git says what differs from the commit afterwards, as
+ * `M<tab>path`: no second process is needed for that.
+ */
+const MOVE = `  [ -e "$1/.git/backout-components/move" ] &&
+  GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" git -C "$1" checkout --no-overwrite-ignore --detach "$2"`;
+
+/** The same index: what of it differs, without what a configuration may make of a submodule. */
+const LEFT = `  GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" \\
+    git -C "$1" status --porcelain --untracked-files=no --ignore-submodules=all`;
+const DIFFERS = /^[A-Z]\t/m;
+/** How many a shell is given at once. */
+const AHEAD = 4;
 
 /** What became of each: in the order of the states. */
 export type Outcome = "moved" | "unchanged" | "alone";
@@ -27,6 +30,7 @@ export type Outcome = "moved" | "unchanged" | "alone";
 interface Plain {
   readonly at: number;
   readonly checkout: Checkout;
+  readonly from: string;
   readonly wanted: CheckoutState;
 }
 
@@ -47,31 +51,39 @@ export async function moveMany(
     else if (found !== "alone") plain.push({ at, ...found });
   }
   if (plain.length < 2) return outcomes;
-  for (const { checkout, wanted } of plain) {
-    const now = await lookAt(context.root, wanted.name, [], context);
-    openStage(checkout, { from: now.commit, to: wanted.commit! }, false);
-  }
+  for (const { checkout, from, wanted } of plain) openStage(checkout, { from, to: wanted.commit! }, false);
   // What says after a power loss from where to where they went is there before anything is moved.
-  syncFilesystem(join(context.root, "components"));
+  const cwd = join(context.root, "components");
+  syncFilesystem(cwd);
+  const common = { cwd, lock: cwd, doing: "check components out", context, ahead: AHEAD };
   const results = await gitBatch({
+    ...common,
     script: MOVE,
     jobs: plain.map(({ wanted }) => [wanted.name, wanted.commit!]),
-    cwd: join(context.root, "components"),
-    doing: "check components out",
-    context,
     onDone,
     stopOnFailure: true,
   });
-  for (const [i, { at, checkout }] of plain.entries()) {
-    if (results[i]?.code !== 0) continue;
-    placeIndex(checkout);
-    outcomes[at] = "moved";
+  const said = results.map((it) => it?.output.toString() ?? "");
+  const suspect = plain.filter((_, i) => results[i]?.code === 0 && DIFFERS.test(said[i]!));
+  const left = await gitBatch({ ...common, script: LEFT, jobs: suspect.map(({ wanted }) => [wanted.name]) });
+  const problems = new Map(left.map((it, i) => [suspect[i]!, it!.output.toString().trim()]));
+  for (const one of plain) {
+    const i = plain.indexOf(one);
+    if (results[i]?.code !== 0 || (problems.get(one) ?? "") !== "") continue;
+    placeIndex(one.checkout);
+    outcomes[one.at] = "moved";
   }
-  const failed = plain.findIndex((_, i) => results[i] !== undefined && results[i].code !== 0);
-  if (failed < 0) return outcomes;
-  const { name, commit } = plain[failed]!.wanted;
-  const said = results[failed]!.output.toString().trim().replaceAll(/\s*\n\s*/g, " | ");
-  throw new RollbackError(`Cannot bring ${name} to ${shortCommit(commit)}: ${said}`);
+  for (const [i, one] of plain.entries()) {
+    const problem = problems.get(one) ?? "";
+    if (results[i] === undefined || (results[i].code === 0 && problem === "")) continue;
+    throw failure(one.wanted, problem === "" ? said[i]! : `these differ from the commit: ${problem}`);
+  }
+  return outcomes;
+}
+
+function failure({ name, commit }: CheckoutState, said: string): RollbackError {
+  const line = said.trim().replaceAll(/\s*\n\s*/g, " | ");
+  return new RollbackError(`Cannot bring ${name} to ${shortCommit(commit)}: ${line}`);
 }
 
 async function look(
@@ -88,5 +100,5 @@ async function look(
   if (isSame(now, wanted)) return "unchanged";
   if (now.commit === null || unrest(checkout) !== undefined) return "alone";
   if (now.branch === null && !isNamed(checkout, now.commit)) return "alone";
-  return { checkout, wanted };
+  return { checkout, from: now.commit, wanted };
 }
