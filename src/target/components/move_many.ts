@@ -4,7 +4,7 @@ import { RollbackError } from "#/core/errors.ts";
 import { syncFilesystem } from "#/core/posix_native.ts";
 import { unrest } from "../git/git.ts";
 import { type Checkout, lookAt, openCheckout } from "./checkout.ts";
-import { gitBatch } from "./git_batch.ts";
+import { type BatchResult, gitBatch } from "./git_batch.ts";
 import { isNamed } from "./keep.ts";
 import { type CheckoutState, shortCommit } from "./model.ts";
 import { isSame, type MoveContext } from "./move.ts";
@@ -22,7 +22,7 @@ const LEFT = `  GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" \\
     git -C "$1" status --porcelain --untracked-files=no --ignore-submodules=all`;
 const DIFFERS = /^[A-Z]\t/m;
 /** How many a shell is given at once. */
-const AHEAD = 4;
+const AHEAD = 2;
 
 /** What became of each: in the order of the states. */
 export type Outcome = "moved" | "unchanged" | "alone";
@@ -63,22 +63,33 @@ export async function moveMany(
     onDone,
     stopOnFailure: true,
   });
-  const said = results.map((it) => it?.output.toString() ?? "");
-  const suspect = plain.filter((_, i) => results[i]?.code === 0 && DIFFERS.test(said[i]!));
+  const suspect = plain.filter((_, i) => {
+    const result = results[i];
+    return result?.code === 0 && DIFFERS.test(result.output.toString());
+  });
   const left = await gitBatch({ ...common, script: LEFT, jobs: suspect.map(({ wanted }) => [wanted.name]) });
-  const problems = new Map(left.map((it, i) => [suspect[i]!, it!.output.toString().trim()]));
-  for (const one of plain) {
-    const i = plain.indexOf(one);
-    if (results[i]?.code !== 0 || (problems.get(one) ?? "") !== "") continue;
+  const differing = new Map(suspect.map((one, i) => [one, left[i]!]));
+  let failed: RollbackError | undefined;
+  for (const [i, one] of plain.entries()) {
+    const result = results[i];
+    if (result === undefined) continue;
+    const problem = problemOf(result, differing.get(one));
+    if (problem !== undefined) {
+      failed ??= failure(one.wanted, problem);
+      continue;
+    }
     placeIndex(one.checkout);
     outcomes[one.at] = "moved";
   }
-  for (const [i, one] of plain.entries()) {
-    const problem = problems.get(one) ?? "";
-    if (results[i] === undefined || (results[i].code === 0 && problem === "")) continue;
-    throw failure(one.wanted, problem === "" ? said[i]! : `these differ from the commit: ${problem}`);
-  }
+  if (failed !== undefined) throw failed;
   return outcomes;
+}
+
+function problemOf(moved: BatchResult, left: BatchResult | undefined): string | undefined {
+  if (moved.code !== 0) return moved.output.toString();
+  const said = left?.output.toString().trim() ?? "";
+  if (said !== "") return `these differ from the commit: ${said}`;
+  return left === undefined || left.code === 0 ? undefined : "git cannot say what differs from the commit";
 }
 
 function failure({ name, commit }: CheckoutState, said: string): RollbackError {
