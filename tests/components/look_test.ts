@@ -98,7 +98,7 @@ testRequiring(["git"], "what a killed backout left running with the lock is wait
   await withTempDir(async (folder) => {
     const wait = 'echo "$1" >>started; until [ -e go ]; do sleep 0.05; done; sleep 0.1; echo "$1" >>done';
     const common = { cwd: folder, doing: "wait", context: context(folder), lock: folder };
-    const running = gitBatch({ ...common, script: wait, jobs: [["a"], ["b"], ["c"]], ahead: 2 });
+    const running = gitBatch({ ...common, script: wait, jobs: [["a"], ["b"], ["c"]] });
     const lines = (name: string) =>
       (readTextIfThere(`${folder}/${name}`) ?? "").split("\n").filter(Boolean).sort();
     while (lines("started").length < 3) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -45,14 +45,7 @@ export async function gitBatch(request: BatchRequest): Promise<readonly (BatchRe
   const results: (BatchResult | undefined)[] = jobs.map(() => undefined);
   let next = 0;
   let failed = false;
-  // At the end one at a time: the shells then end together.
-  const take = (): readonly number[] => {
-    if (failed || next >= jobs.length) return [];
-    const few = Math.ceil((jobs.length - next) / (2 * GIT_AT_ONCE));
-    const from = next;
-    next += Math.min(request.ahead ?? 1, few);
-    return Array.from({ length: next - from }, (_, i) => from + i);
-  };
+  const take = (): number | undefined => (failed || next >= jobs.length ? undefined : next++);
   const note = (index: number, result: BatchResult): void => {
     results[index] = result;
     if (result.code !== 0 && stopOnFailure === true) failed = true;
@@ -80,16 +73,20 @@ done
 `;
 
 async function runShell(
-  { script, jobs, cwd, doing, context, lock = "" }: BatchRequest,
-  take: () => readonly number[],
+  { script, jobs, cwd, doing, context, lock = "", ahead = 1 }: BatchRequest,
+  take: () => number | undefined,
   note: (index: number, result: BatchResult) => void,
 ): Promise<void> {
   const given: number[] = [];
   let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
   const give = (): void => {
-    given.push(...take());
-    if (given.length === 0) return feed!.close();
-    feed!.enqueue(new TextEncoder().encode(given.map((at) => `${jobs[at]!.join("\t")}\n`).join("")));
+    while (given.length < ahead) {
+      const at = take();
+      if (at === undefined) break;
+      given.push(at);
+      feed!.enqueue(new TextEncoder().encode(`${jobs[at]!.join("\t")}\n`));
+    }
+    if (given.length === 0) feed!.close();
   };
   const stdin = new ReadableStream<Uint8Array>({
     start: (controller) => {
@@ -116,7 +113,7 @@ async function runShell(
       const job = given.shift();
       if (job !== undefined) note(job, { code: end.code, output: pending.subarray(0, end.from) });
       pending = pending.subarray(end.to);
-      if (given.length === 0) give();
+      give();
     }
   }
 }
