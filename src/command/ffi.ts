@@ -1,6 +1,6 @@
 /**
  * Whether this command line may need to call foreign functions: only what looks at or changes targets does (times to the
- * nanosecond, extended attributes). Decided from the words alone, before anything else is loaded.
+ * nanosecond, extended attributes, hundreds of checkouts). Decided from the words alone, before anything else is loaded.
  */
 
 /** The first words of commands that work on targets, snapshots or an unfinished restore. */
@@ -11,6 +11,8 @@ const COMMANDS: ReadonlySet<string> = new Set([
   "guard",
   "plugin",
   "recover",
+  "component",
+  "changeset",
 ]);
 
 /** True when a word before `--` names such a command; it may say yes too often. */

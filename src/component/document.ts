@@ -35,12 +35,31 @@ export interface YamlDocument {
   readonly value: JsonObject;
 }
 
+/** An operation reads, compares and edits the same two or three documents. */
+const KEPT = 3;
+const MOST_KEPT_LENGTH = 4 * 1024 * 1024;
+const kept = new Map<string, YamlDocument>();
+
 /**
- * Parses a document: duplicate keys and unknown tags are errors.
+ * Parses a document: duplicate keys and unknown tags are errors. Others may have the same value: it is not to be changed.
  * @throws {RollbackManifestError} 48, with the line
  */
 export function parseYaml(text: string, path: string, what: string): YamlDocument {
-  const document = parseDocument(text, { uniqueKeys: true, strict: true, keepSourceTokens: true });
+  const found = kept.get(text);
+  if (found !== undefined) return found;
+  const parsed = parseToEdit(text, path, what);
+  if (text.length > MOST_KEPT_LENGTH) return parsed;
+  if (kept.size >= KEPT) kept.delete(kept.keys().next().value!);
+  kept.set(text, parsed);
+  return parsed;
+}
+
+/**
+ * The same, of its own: it may be changed.
+ * @throws {RollbackManifestError} 48, with the line
+ */
+export function parseToEdit(text: string, path: string, what: string): YamlDocument {
+  const document = parseDocument(text, { uniqueKeys: true, strict: true });
   const problem = document.errors[0];
   if (problem !== undefined) {
     throw unreadable(path, what, problem.message.split("\n")[0]!.replace(/:$/, ""));

@@ -1,7 +1,7 @@
 /** Edits of manifests and lock files: a value is replaced where it stands, every other byte stays as it is. */
 import { Document, isMap, isScalar, parse, type Scalar } from "yaml";
 import { canonicalJson, isJsonObject, type JsonObject } from "#/core/json.ts";
-import { parseYaml, yamlText } from "./document.ts";
+import { parseToEdit, parseYaml, yamlText } from "./document.ts";
 
 /** Fields to be set, by component. */
 export type ComponentFields = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -41,7 +41,7 @@ export function setFields(
   for (const [key, value] of Object.entries(top)) set([key], value);
   if (missing.length === 0) return replaced(text, replacements);
   // Something is to be added, or stands somewhere else: the writer does that, and keeps comments and order.
-  const again = parseYaml(replaced(text, replacements), path, "document").document;
+  const again = parseToEdit(replaced(text, replacements), path, "document").document;
   for (const { keys, value } of missing) again.setIn(keys, value);
   return yamlText(again);
 }
@@ -99,7 +99,7 @@ export function lockDocument(
     !isThere(name) || Object.values(fields).some((it) => typeof it !== "string")
   );
   if (gone.length + others.length === 0) return edited;
-  const again = parseYaml(edited, path, "lock file").document;
+  const again = parseToEdit(edited, path, "lock file").document;
   for (const name of gone) again.deleteIn(["components", name]);
   for (const [name, fields] of others) {
     if (!isThere(name)) again.setIn(["components", name], again.createNode(fields));

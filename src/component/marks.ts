@@ -3,7 +3,7 @@ import { Document, isMap } from "yaml";
 import { join } from "node:path";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
-import { parseYaml, readText, textField, yamlText } from "./document.ts";
+import { parseToEdit, parseYaml, readText, textField, yamlText } from "./document.ts";
 
 export const MARKS_PATH = ".meta/marks.yaml";
 const WHAT = "list of marks";
@@ -48,7 +48,7 @@ export function withMark(
   path: string,
   mark: Mark | Pick<Mark, "component" | "version">,
 ): string {
-  const document = text === undefined ? new Document({ marks: {} }) : parseYaml(text, path, WHAT).document;
+  const document = text === undefined ? new Document({ marks: {} }) : parseToEdit(text, path, WHAT).document;
   const at = ["marks", mark.component, mark.version];
   if (!("mark" in mark)) {
     document.deleteIn(at);

@@ -6,7 +6,8 @@ import * as posix from "#/core/posix.ts";
 import { quoteShort } from "#/core/safe_path.ts";
 import { gitBatch } from "#/target/components/git_batch.ts";
 import { gitEnvironment } from "#/target/components/git_child.ts";
-import { openCheckout } from "#/target/components/checkout.ts";
+import { COMMIT, openCheckout } from "#/target/components/checkout.ts";
+import { lookAtTag } from "#/target/components/tags.ts";
 import { programText } from "#/target/run_program.ts";
 import {
   clone,
@@ -70,14 +71,35 @@ export async function askAll(wanted: readonly Wanted[], context: ResolveContext)
   wanted.forEach(assertWanted);
   const there = wanted.filter(({ name }) => openCheckout(context.root, name) !== undefined);
   if (there.length < 2) return new Map();
+  const answers = new Map<string, string>();
+  for (const one of there) {
+    const answer = answerFromFiles(one, context.root);
+    if (answer !== undefined) answers.set(one.name, answer);
+  }
+  const asked = there.filter(({ name }) => !answers.has(name));
+  if (asked.length === 0) return answers;
   const results = await gitBatch({
     script: ASK,
-    jobs: there.map((one) => [one.name, ...namesOf(one), "-", "-", "-"].slice(0, 4)),
+    jobs: asked.map((one) => [one.name, ...namesOf(one), "-", "-", "-"].slice(0, 4)),
     cwd: join(context.root, "components"),
     doing: "look commits up",
     context,
   });
-  return new Map(there.map(({ name }, i) => [name, results[i]!.output.toString()]));
+  for (const [i, { name }] of asked.entries()) answers.set(name, results[i]!.output.toString());
+  return answers;
+}
+
+/** What git would say where a tag of the version is known to be at the wanted commit; undefined where git must be asked. */
+function answerFromFiles(wanted: Wanted, root: string): string | undefined {
+  const { commit, name } = wanted;
+  if (commit === undefined || !COMMIT.test(commit)) return undefined;
+  const checkout = openCheckout(root, name)!;
+  const refs = namesOf(wanted).slice(0, -1);
+  const places = refs.map((ref) => lookAtTag(checkout, ref, commit));
+  const at = places.findIndex((place) => place !== "missing");
+  if (places[at] !== "at") return undefined;
+  const found = `${commit} commit 0\n`;
+  return `${refs.map((ref, i) => (i === at ? found : `${ref} missing\n`)).join("")}${found}`;
 }
 
 /** Tags that the version may have, then the commit. */

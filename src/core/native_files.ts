@@ -13,10 +13,14 @@ export interface FileStamp {
   readonly ino: number;
 }
 
+export type FileKind = "file" | "folder" | "symlink" | "other";
+
 /** Reads; every call is one system call. */
 export interface NativeFiles {
   /** Without following a symlink; undefined when nothing is there, `"other"` for anything but a regular file. */
   stamp(path: string): FileStamp | "other" | undefined;
+  /** Without following a symlink; undefined when nothing is there. */
+  kind(path: string): FileKind | undefined;
   /** For reading; neither through a symlink as the last part nor waiting for a pipe. Close it. */
   open(path: string): number;
   /** Bytes read; 0 at the end. */
@@ -42,6 +46,9 @@ export interface NativeFileChanges {
   setTime(fd: number, mtime: string, path: string): void;
   rename(from: string, to: string): void;
   mkdir(path: string, mode: number): void;
+  link(from: string, to: string): void;
+  unlink(path: string): void;
+  rmdir(path: string): void;
 }
 
 export const AT_FDCWD = -100;
@@ -57,8 +64,14 @@ const O_NONBLOCK = 0x800;
 const [O_WRONLY, O_RDWR, O_CREAT, O_EXCL] = [1, 2, 0x40, 0x80];
 /** `STATX_TYPE | STATX_MTIME | STATX_CTIME | STATX_INO | STATX_SIZE` */
 const STATX_STAMP = 0x1 | 0x40 | 0x80 | 0x100 | 0x200;
+const STATX_TYPE = 0x1;
 const TYPE_BITS = 0o170000;
 const REGULAR = 0o100000;
+const KINDS: Readonly<Record<number, FileKind>> = {
+  [REGULAR]: "file",
+  0o040000: "folder",
+  0o120000: "symlink",
+};
 const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
 const EINTR = 4;
@@ -124,6 +137,14 @@ export function makeNativeFiles({ symbols }: Library): NativeFiles {
       if (code === 2 || code === 20) return undefined;
       throw nativeFailure("statx", path, code);
     },
+    kind: (path) => {
+      if (symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, STATX_TYPE, statBytes) === 0) {
+        return KINDS[statView.getUint16(28, true) & TYPE_BITS] ?? "other";
+      }
+      const code = errno();
+      if (code === 2 || code === 20) return undefined;
+      throw nativeFailure("statx", path, code);
+    },
     open: (path) => check(symbols.open(cPath(path), O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
     readAt: (fd, into, at, path) =>
       steady(() => symbols.pread(fd, into, BigInt(into.length), BigInt(at)), "read", path),
@@ -152,6 +173,9 @@ export function makeNativeFiles({ symbols }: Library): NativeFiles {
       setTime: (fd, mtime, path) => void check(symbols.futimens(fd, timeSpecs(mtime)), "utimes", path),
       rename: (from, to) => void check(symbols.rename(cPath(from), cPath(to, otherBytes)), "rename", to),
       mkdir: (path, mode) => void check(symbols.mkdir(cPath(path), mode), "mkdir", path),
+      link: (from, to) => void check(symbols.link(cPath(from), cPath(to, otherBytes)), "link", to),
+      unlink: (path) => void check(symbols.unlink(cPath(path)), "unlink", path),
+      rmdir: (path) => void check(symbols.rmdir(cPath(path)), "rmdir", path),
     },
   };
 }

@@ -13,6 +13,9 @@ export const SYMBOLS = {
   futimens: { parameters: ["i32", "buffer"], result: "i32" },
   rename: { parameters: [PATH, PATH], result: "i32" },
   mkdir: { parameters: [PATH, "u32"], result: "i32" },
+  link: { parameters: [PATH, PATH], result: "i32" },
+  unlink: { parameters: [PATH], result: "i32" },
+  rmdir: { parameters: [PATH], result: "i32" },
   /** As `openat2`, which no C library has under its own name. */
   syscall: { parameters: ["i64", "i32", PATH, "buffer", "usize"], result: "i64" },
   close: { parameters: ["i32"], result: "i32" },

@@ -56,6 +56,27 @@ export function mkdir(path: string, mode: number): void {
   files.change.mkdir(path, mode);
 }
 
+export function link(from: string, to: string): void {
+  const files = native()?.files;
+  if (files === undefined) return posix.link(from, to);
+  posix.beforeCall("link", to);
+  files.change.link(from, to);
+}
+
+export function unlink(path: string): void {
+  const files = native()?.files;
+  if (files === undefined) return posix.unlink(path);
+  posix.beforeCall("unlink", path);
+  files.change.unlink(path);
+}
+
+export function rmdir(path: string): void {
+  const files = native()?.files;
+  if (files === undefined) return posix.rmdir(path);
+  posix.beforeCall("rmdir", path);
+  files.change.rmdir(path);
+}
+
 /** What this user, or this filesystem, does not give to a file. */
 const NOT_TO_HAVE: ReadonlySet<string> = new Set(["EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS"]);
 

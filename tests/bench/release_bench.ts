@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { tempDir } from "../support/temp.ts";
 import { benchBucket } from "./bucket_bench.ts";
+import { benchCache } from "./cache_bench.ts";
+import { benchComponents } from "./component_bench.ts";
 import { writeSection } from "./document.ts";
 import { compare, markdownTable, median, megabytes, milliseconds, type Row, timed } from "./measure.ts";
 import { benchLargeFile, benchMixedFiles, benchSmallFiles } from "./store_bench.ts";
@@ -54,6 +56,14 @@ const sections: Readonly<Record<string, { readonly title: string; readonly part:
   large: {
     title: "Rollback points of a large file",
     part: (bench) => benchLargeFile({ ...bench, rounds, quick }),
+  },
+  components: {
+    title: "Components of many repositories",
+    part: (bench) => benchComponents({ ...bench, rounds, quick }),
+  },
+  cache: {
+    title: "Builds that are shared",
+    part: ({ folder }) => benchCache({ folder: Deno.makeTempDirSync({ dir: folder }), quick }),
   },
 };
 

@@ -143,6 +143,8 @@ Deno.test("foreign functions are for commands on targets only", () => {
       "recover",
       "plugin",
       "service rollback web",
+      "component rollback --lock x",
+      "changeset rollback 1",
     ]
   ) {
     assert.ok(needs(it), it);

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { RollbackError, UnfinishedOperationError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
+import { kindOf, readTextIfThere as readIfThere } from "#/core/quick_look.ts";
 import { Git } from "../git/git.ts";
 import type { TargetContext } from "../target.ts";
 import type { CheckoutState } from "./model.ts";
@@ -32,19 +33,22 @@ export function checkoutFolder(root: string, name: string): string {
  */
 export function openCheckout(root: string, name: string): Checkout | undefined {
   const folder = checkoutFolder(root, name);
-  const parent = posix.lstat(join(root, "components"));
-  if (parent?.isSymlink === true) throw inTheWay(join(root, "components"), "it is a symlink");
-  const info = posix.lstat(folder);
-  if (info === undefined) return undefined;
-  if (!info.isDirectory) throw inTheWay(folder, info.isSymlink ? "it is a symlink" : "it is not a folder");
+  if (kindOf(join(root, "components")) === "symlink") {
+    throw inTheWay(join(root, "components"), "it is a symlink");
+  }
+  const kind = kindOf(folder);
+  if (kind === undefined) return undefined;
+  if (kind !== "folder") {
+    throw inTheWay(folder, kind === "symlink" ? "it is a symlink" : "it is not a folder");
+  }
   const place = join(folder, ".git");
-  const git = posix.lstat(place);
+  const git = kindOf(place);
   if (git === undefined) {
     if ((posix.readFolder(folder) ?? []).length === 0) return undefined; // an empty folder, as for a submodule
     throw inTheWay(folder, "it is not a git repository of its own");
   }
-  if (git.isSymlink) throw inTheWay(place, "it is a symlink");
-  const gitDir = git.isDirectory ? place : linkedFolder(folder, place);
+  if (git === "symlink") throw inTheWay(place, "it is a symlink");
+  const gitDir = git === "folder" ? place : linkedFolder(folder, place);
   const common = readIfThere(join(gitDir, "commondir"))?.trim();
   return { name, folder, gitDir, commonDir: common === undefined ? gitDir : resolve(gitDir, common) };
 }
@@ -125,8 +129,8 @@ export async function readRef(
   });
 }
 
-function isTable({ commonDir }: Checkout): boolean {
-  return posix.lstat(join(commonDir, "reftable")) !== undefined;
+export function isTable({ commonDir }: Checkout): boolean {
+  return kindOf(join(commonDir, "reftable")) !== undefined;
 }
 
 /** Refs that were packed, and what annotated tags of them come to (under `NAME^{}`). */
@@ -141,15 +145,4 @@ export function packedRefs({ commonDir }: Checkout): ReadonlyMap<string, string>
     refs.set(last, match[1]!);
   }
   return refs;
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(posix.errorCode(error) ?? "")) return undefined;
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory) return undefined;
-    if (error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
 }

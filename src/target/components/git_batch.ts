@@ -1,13 +1,13 @@
 /**
  * The same git commands for many checkouts, in a few shells that are given one checkout after the other: a process of ours
- * is dear to start, one of a small shell is not. A shell gets the next one when it has ended the last, so that a killed
- * backout leaves nothing running but what was begun.
+ * is dear to start, one of a small shell is not. A shell gets the next ones when it has ended the last, so that a killed
+ * backout leaves nothing running but what was given; it holds a lock as long.
  */
 import { Buffer } from "node:buffer";
 import { throwIfStopped } from "#/core/pace.ts";
 import { streamProgram } from "../run_program.ts";
 import type { TargetContext } from "../target.ts";
-import { gitEnvironment } from "./git_child.ts";
+import { gitChild, gitEnvironment } from "./git_child.ts";
 
 export const GIT_AT_ONCE = 4;
 
@@ -23,6 +23,10 @@ export interface BatchRequest {
   readonly onDone?: () => void;
   /** After a job that failed no other is begun. @default false */
   readonly stopOnFailure?: boolean;
+  /** What each shell holds shared until it and the last process of it have ended; `whenUnlocked` waits for that. */
+  readonly lock?: string;
+  /** At most so many are given at once, so that no shell waits for us. @default 1 */
+  readonly ahead?: number;
 }
 
 export interface BatchResult {
@@ -56,36 +60,42 @@ export async function gitBatch(request: BatchRequest): Promise<readonly (BatchRe
   return results;
 }
 
-const LOOP = `job() {
+const LOOP = `[ -z "$1" ] || { exec 9<"$1" && { ! command -v flock >/dev/null || flock -s 9; }; } || exit
+job() {
 SCRIPT
 }
-while IFS="$(printf '\\t')" read -r a b c d; do
+tab="$(printf '\\t')"
+printf '\\0\\036%s\\0' 0
+while IFS="$tab" read -r a b c d; do
   job "$a" "$b" "$c" "$d" </dev/null 2>&1
   printf '\\0\\036%s\\0' "$?"
 done
 `;
 
 async function runShell(
-  { script, jobs, cwd, doing, context }: BatchRequest,
+  { script, jobs, cwd, doing, context, lock = "", ahead = 1 }: BatchRequest,
   take: () => number | undefined,
   note: (index: number, result: BatchResult) => void,
 ): Promise<void> {
-  let current: number | undefined;
+  const given: number[] = [];
   let feed: ReadableStreamDefaultController<Uint8Array> | undefined;
   const give = (): void => {
-    current = take();
-    if (current === undefined) return feed!.close();
-    feed!.enqueue(new TextEncoder().encode(`${jobs[current]!.join("\t")}\n`));
+    while (given.length < ahead) {
+      const at = take();
+      if (at === undefined) break;
+      given.push(at);
+      feed!.enqueue(new TextEncoder().encode(`${jobs[at]!.join("\t")}\n`));
+    }
+    if (given.length === 0) feed!.close();
   };
   const stdin = new ReadableStream<Uint8Array>({
     start: (controller) => {
       feed = controller;
-      give();
     },
   }, { highWaterMark: 0 });
   const out = streamProgram({
     program: "sh",
-    args: ["-c", LOOP.replace("SCRIPT", () => script)],
+    args: ["-c", LOOP.replace("SCRIPT", () => script), "sh", lock],
     package: "dash",
     cwd,
     context,
@@ -98,12 +108,26 @@ async function runShell(
     pending = Buffer.concat([pending, chunk]);
     for (;;) {
       const end = recordEnd(pending);
-      if (end === undefined || current === undefined) break;
-      note(current, { code: end.code, output: pending.subarray(0, end.from) });
+      if (end === undefined) break;
+      // The first says that it holds the lock: before that it is given nothing that it could still do after our end.
+      const job = given.shift();
+      if (job !== undefined) note(job, { code: end.code, output: pending.subarray(0, end.from) });
       pending = pending.subarray(end.to);
       give();
     }
   }
+}
+
+/** Waits until shells that a killed backout left running with this lock have ended. */
+export async function whenUnlocked(lock: string, context: BatchRequest["context"]): Promise<void> {
+  await gitChild({
+    script: ":",
+    words: [],
+    cwd: lock,
+    gitDir: lock,
+    doing: `wait for git in ${lock}`,
+    context,
+  });
 }
 
 /** Where a job's output ends: NUL, record separator, exit code, NUL. */

@@ -4,22 +4,25 @@ import { RollbackError } from "#/core/errors.ts";
 import { syncFilesystem } from "#/core/posix_native.ts";
 import { unrest } from "../git/git.ts";
 import { type Checkout, lookAt, openCheckout } from "./checkout.ts";
-import { gitBatch } from "./git_batch.ts";
+import { type BatchResult, gitBatch } from "./git_batch.ts";
 import { isNamed } from "./keep.ts";
 import { type CheckoutState, shortCommit } from "./model.ts";
 import { isSame, type MoveContext } from "./move.ts";
 import { openStage, placeIndex, readMove } from "./stage.ts";
 
-/** In `components/`: `$1` the checkout, `$2` the commit. The lock is held until git has ended, whoever else has. */
-const MOVE = `  exec 9<"$1/.git" && { ! command -v flock >/dev/null || flock 9; } &&
-  [ -e "$1/.git/backout-components/move.json" ] &&
-  export GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" &&
-  git -C "$1" checkout -q --no-overwrite-ignore --detach "$2" &&
-  left=$(git -C "$1" status --porcelain --untracked-files=no --ignore-submodules=all) &&
-  { [ -z "$left" ] || { echo "these differ from the commit: $left"; false; }; }
-  code=$?
-  exec 9<&-
-  return $code`;
+/**
+ * In `components/`: `$1` the checkout, `$2` the commit. Without `-q`, git says what differs from the commit afterwards, as
+ * `M<tab>path`: no second process is needed for that.
+ */
+const MOVE = `  [ -e "$1/.git/backout-components/move" ] &&
+  GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" git -C "$1" checkout --no-overwrite-ignore --detach "$2"`;
+
+/** The same index: what of it differs, without what a configuration may make of a submodule. */
+const LEFT = `  GIT_INDEX_FILE="$PWD/$1/.git/backout-components/index" \\
+    git -C "$1" status --porcelain --untracked-files=no --ignore-submodules=all`;
+const DIFFERS = /^[A-Z]\t/m;
+/** How many a shell is given at once. */
+const AHEAD = 2;
 
 /** What became of each: in the order of the states. */
 export type Outcome = "moved" | "unchanged" | "alone";
@@ -27,6 +30,7 @@ export type Outcome = "moved" | "unchanged" | "alone";
 interface Plain {
   readonly at: number;
   readonly checkout: Checkout;
+  readonly from: string;
   readonly wanted: CheckoutState;
 }
 
@@ -47,31 +51,50 @@ export async function moveMany(
     else if (found !== "alone") plain.push({ at, ...found });
   }
   if (plain.length < 2) return outcomes;
-  for (const { checkout, wanted } of plain) {
-    const now = await lookAt(context.root, wanted.name, [], context);
-    openStage(checkout, { from: now.commit, to: wanted.commit! }, false);
-  }
+  for (const { checkout, from, wanted } of plain) openStage(checkout, { from, to: wanted.commit! }, false);
   // What says after a power loss from where to where they went is there before anything is moved.
-  syncFilesystem(join(context.root, "components"));
+  const cwd = join(context.root, "components");
+  syncFilesystem(cwd);
+  const common = { cwd, lock: cwd, doing: "check components out", context, ahead: AHEAD };
   const results = await gitBatch({
+    ...common,
     script: MOVE,
     jobs: plain.map(({ wanted }) => [wanted.name, wanted.commit!]),
-    cwd: join(context.root, "components"),
-    doing: "check components out",
-    context,
     onDone,
     stopOnFailure: true,
   });
-  for (const [i, { at, checkout }] of plain.entries()) {
-    if (results[i]?.code !== 0) continue;
-    placeIndex(checkout);
-    outcomes[at] = "moved";
+  const suspect = plain.filter((_, i) => {
+    const result = results[i];
+    return result?.code === 0 && DIFFERS.test(result.output.toString());
+  });
+  const left = await gitBatch({ ...common, script: LEFT, jobs: suspect.map(({ wanted }) => [wanted.name]) });
+  const differing = new Map(suspect.map((one, i) => [one, left[i]!]));
+  let failed: RollbackError | undefined;
+  for (const [i, one] of plain.entries()) {
+    const result = results[i];
+    if (result === undefined) continue;
+    const problem = problemOf(result, differing.get(one));
+    if (problem !== undefined) {
+      failed ??= failure(one.wanted, problem);
+      continue;
+    }
+    placeIndex(one.checkout);
+    outcomes[one.at] = "moved";
   }
-  const failed = plain.findIndex((_, i) => results[i] !== undefined && results[i].code !== 0);
-  if (failed < 0) return outcomes;
-  const { name, commit } = plain[failed]!.wanted;
-  const said = results[failed]!.output.toString().trim().replaceAll(/\s*\n\s*/g, " | ");
-  throw new RollbackError(`Cannot bring ${name} to ${shortCommit(commit)}: ${said}`);
+  if (failed !== undefined) throw failed;
+  return outcomes;
+}
+
+function problemOf(moved: BatchResult, left: BatchResult | undefined): string | undefined {
+  if (moved.code !== 0) return moved.output.toString();
+  const said = left?.output.toString().trim() ?? "";
+  if (said !== "") return `these differ from the commit: ${said}`;
+  return left === undefined || left.code === 0 ? undefined : "git cannot say what differs from the commit";
+}
+
+function failure({ name, commit }: CheckoutState, said: string): RollbackError {
+  const line = said.trim().replaceAll(/\s*\n\s*/g, " | ");
+  return new RollbackError(`Cannot bring ${name} to ${shortCommit(commit)}: ${line}`);
 }
 
 async function look(
@@ -88,5 +111,5 @@ async function look(
   if (isSame(now, wanted)) return "unchanged";
   if (now.commit === null || unrest(checkout) !== undefined) return "alone";
   if (now.branch === null && !isNamed(checkout, now.commit)) return "alone";
-  return { checkout, wanted };
+  return { checkout, from: now.commit, wanted };
 }

@@ -113,7 +113,14 @@ async function statusOfAll(
   if (there.length === 0) return new Map();
   const cwd = join(root, "components");
   const jobs = there.map((name) => [name]);
-  const results = await gitBatch({ script: STATUS, jobs, cwd, doing: "look at the checkouts", context });
+  const results = await gitBatch({
+    script: STATUS,
+    jobs,
+    cwd,
+    doing: "look at the checkouts",
+    context,
+    ahead: 8,
+  });
   return new Map(there.map((name, i) => {
     const { code, output } = results[i]!;
     if (code === 0) return [name, paths(output, cwd)];

@@ -7,12 +7,12 @@ import type { SavedTarget } from "#/store/model.ts";
 import type { ComponentsConfig } from "../components.ts";
 import type { RestoreContext, Restored, TargetSpec } from "../target.ts";
 import { openCheckout } from "./checkout.ts";
-import { GIT_AT_ONCE } from "./git_batch.ts";
+import { GIT_AT_ONCE, whenUnlocked } from "./git_batch.ts";
 import { placeDocument, removeLeftovers } from "./files.ts";
 import { stateOf } from "./model.ts";
 import { moveCheckout } from "./move.ts";
 import { moveMany } from "./move_many.ts";
-import { clearStage } from "./stage.ts";
+import { clearStage, readMove } from "./stage.ts";
 
 /** May be called again after a crash at any point inside it. */
 export async function restore(
@@ -24,6 +24,9 @@ export async function restore(
   const root = config.path;
   let done = 0;
   const tell = () => context.onProgress(++done, checkouts.length, "files");
+  if (checkouts.some(({ name }) => isInterrupted(root, name))) {
+    await whenUnlocked(join(root, "components"), context);
+  }
   const outcomes = await moveMany(checkouts, { ...context, root }, tell);
   const moves = await mapLimited(checkouts, GIT_AT_ONCE, async (wanted, i) => {
     if (outcomes[i] !== "alone") return outcomes[i] === "moved";
@@ -49,6 +52,11 @@ export async function restore(
     details: { checkouts: changed, documents: replaced },
     warnings: [],
   };
+}
+
+function isInterrupted(root: string, name: string): boolean {
+  const checkout = openCheckout(root, name);
+  return checkout !== undefined && readMove(checkout) !== undefined;
 }
 
 function makeDurable(root: string): void {

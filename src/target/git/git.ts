@@ -4,6 +4,7 @@
  */
 import { RollbackError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
+import { kindOf, readTextIfThere } from "#/core/quick_look.ts";
 import {
   ProgramError,
   type ProgramRequest,
@@ -230,6 +231,8 @@ const UNDER_WAY: readonly (readonly [string, string, string])[] = [
   ["BISECT_LOG", "a bisection", "git bisect reset"],
 ];
 
+const MAX_OWN_LOCK = 1024;
+
 /** What starts the file `index.lock` when it is a restore of ours that holds it. */
 export const LOCK_MARK = "backout restore\n";
 
@@ -238,12 +241,12 @@ export function unrest(
   { folder, gitDir }: Pick<Repository, "folder" | "gitDir">,
 ): { message: string; hint: string } | undefined {
   for (const [file, what, way] of UNDER_WAY) {
-    if (posix.lstat(`${gitDir}/${file}`) === undefined) continue;
+    if (kindOf(`${gitDir}/${file}`) === undefined) continue;
     return { message: `${what} is under way in ${folder}`, hint: `End it first: ${way}.` };
   }
   for (const file of ["index.lock", "HEAD.lock"]) {
     const path = `${gitDir}/${file}`;
-    if (posix.lstat(path) === undefined || isOwnLock(path)) continue;
+    if (kindOf(path) === undefined || isOwnLock(path)) continue;
     return {
       message: `${path} exists: another git process is at work in ${folder}, or died in it`,
       hint: `Wait for it to end. If no git process runs there, remove the file: rm '${path}'`,
@@ -254,12 +257,9 @@ export function unrest(
 
 /** True for the lock that a killed restore left behind: the next one takes it over. */
 export function isOwnLock(path: string): boolean {
-  try {
-    return posix.lstat(path)?.size === LOCK_MARK.length && Deno.readTextFileSync(path) === LOCK_MARK;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const info = kindOf(path) === "file" ? posix.lstat(path) : undefined;
+  if (info === undefined || info.size > MAX_OWN_LOCK) return false; // git's may be an index of megabytes
+  return readTextIfThere(path)?.startsWith(LOCK_MARK) === true;
 }
 
 /** @throws {RollbackError} something is under way in it */
