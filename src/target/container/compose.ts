@@ -22,10 +22,6 @@ export interface Resolved {
 
 const LONGEST_MS = 120_000;
 
-/** Says so when it has no plugin of that name: then another program may be there. */
-const NO_PLUGIN =
-  /is not a docker command|unknown (shorthand )?(flag|command)|unrecognized command|looking up compose provider|invalid choice/i;
-
 /** Tries one program after the other until one is there. */
 export async function resolveFiles(
   project: Project,
@@ -37,18 +33,39 @@ export async function resolveFiles(
   if (files.length === 0) return { program: "", text: undefined, problem: undefined };
   for (const program of config.compose === undefined ? PROGRAMS[kind] : [config.compose]) {
     const name = program.join(" ");
+    if (config.compose === undefined && !await isThere(program, context)) continue;
     try {
       const text = await askCompose(program, files, project, config, context);
       return { program: name, text, problem: undefined };
     } catch (error) {
       if (!(error instanceof ProgramError)) throw error;
-      if (error.end === "missing" || error.end === "failed" && NO_PLUGIN.test(error.stderr)) continue;
+      if (error.end === "missing") continue;
       if (error.end === "timed_out") return { program: name, text: undefined, problem: error.message };
       if (error.end !== "failed") throw error;
       return { program: name, text: undefined, problem: withoutValues(error.stderr) };
     }
   }
   return { program: "", text: undefined, problem: undefined };
+}
+
+/**
+ * Whether an engine's client has its plugin for compose: without one some take the words for their own, and answer with a
+ * page of help. A program of its own is found out by running it.
+ */
+async function isThere(program: readonly string[], context: TargetContext): Promise<boolean> {
+  const [client, ...words] = program;
+  if (words.length === 0) return true;
+  try {
+    const args = [...words, "version"];
+    const said = await programText({
+      ...{ program: client!, args, package: "docker-compose", context, cwd: context.folder },
+      ...{ env: engineEnv(context.env), timeoutMs: LONGEST_MS, doing: "look for compose" },
+    });
+    return /compose/i.test(said);
+  } catch (error) {
+    if (error instanceof ProgramError) return false;
+    throw error;
+  }
 }
 
 /** compose quotes what it does not understand, and that may be a password. Names of files stay. */
