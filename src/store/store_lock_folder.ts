@@ -17,6 +17,11 @@ import { describeAll, isDeadHere, storeLockedError } from "./store_lock_record.t
 const LOCK_FILE = "locks/store.lock";
 const POLL_MIN_MS = 20;
 const POLL_MAX_MS = 250;
+/**
+ * Who left no note is about to write one, or is a program that was just being started and has the file for a moment: such
+ * a holder is waited for a little, also by who does not wait.
+ */
+const UNKNOWN_HOLDER_MS = 2_000;
 const MAX_NOTE_BYTES = 64 * 1024;
 
 export async function lockFolderStore(
@@ -49,15 +54,17 @@ async function waitForFlock(
   request: FullLockRequest,
   location: string,
 ): Promise<Deno.FsFile> {
-  const until = performance.now() + request.timeoutMs;
+  const began = performance.now();
   using wait = new FlockWait(path, mode === "exclusive");
   for (let waits = 0;; waits++) {
     throwIfStopped(request.signal);
     const file = await tryFlock(wait, path, location);
     if (file !== undefined) return file;
-    const left = until - performance.now();
-    if (left <= 0) throw storeLockedError(location, mode, request, holdersIn(folder));
-    if (waits === 1) request.onWait?.(describeAll(holdersIn(folder)));
+    const holders = holdersIn(folder);
+    const patience = holders.length > 0 ? 0 : UNKNOWN_HOLDER_MS;
+    const left = began + Math.max(request.timeoutMs, patience) - performance.now();
+    if (left <= 0) throw storeLockedError(location, mode, request, holders);
+    if (waits === 1) request.onWait?.(describeAll(holders));
     await pause(Math.min(left, POLL_MIN_MS + Math.random() * (POLL_MAX_MS - POLL_MIN_MS)), request.signal);
   }
 }
