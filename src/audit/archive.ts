@@ -11,7 +11,7 @@ import { gunzip, gzip } from "node:zlib";
 import { archiveKey, type EntryRange } from "#/core/audit_key.ts";
 import { isJsonObject } from "#/core/json.ts";
 import type { ObjectReader } from "#/storage/object_store.ts";
-import { sha256Of } from "./entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
 import { readFileOrProblem } from "./key_ring.ts";
 
 /** An entry as it is stored, without a look at what it says. */
@@ -47,7 +47,7 @@ export async function encodeArchive(entries: readonly StoredEntry[]): Promise<Ui
   for (const { seq, bytes } of entries) {
     const entry = textOf(bytes);
     if (entry === undefined) throw new RangeError(`audit entry ${seq} is not text`);
-    lines.push(JSON.stringify({ seq, sha256: sha256Of(bytes), entry }));
+    lines.push(JSON.stringify({ seq, sha256: sha256Hex(bytes), entry }));
   }
   const text = new TextEncoder().encode(lines.join("\n") + "\n");
   const compressed = new Uint8Array(await promisify(gzip)(text, { level: LEVEL }));
@@ -92,7 +92,9 @@ export async function readArchive(
 
 /** The gzip header whose comment has the digest of all that follows it. */
 function seal(rest: Uint8Array): Uint8Array {
-  const comment = new TextEncoder().encode(`backout audit archive; SHA-256 of the rest: ${sha256Of(rest)}\0`);
+  const comment = new TextEncoder().encode(
+    `backout audit archive; SHA-256 of the rest: ${sha256Hex(rest)}\0`,
+  );
   return joined(new Uint8Array(GZIP_HEADER), comment);
 }
 
@@ -115,7 +117,7 @@ function entryOf(line: string): StoredEntry | undefined {
     return undefined;
   }
   const bytes = new TextEncoder().encode(value.entry);
-  return sha256Of(bytes) === value.sha256 ? { seq: value.seq as number, bytes } : undefined;
+  return sha256Hex(bytes) === value.sha256 ? { seq: value.seq as number, bytes } : undefined;
 }
 
 function parsed(line: string | undefined): { readonly [key: string]: unknown } | undefined {

@@ -6,6 +6,7 @@
 import type { EntryRange } from "#/core/audit_key.ts";
 import { RollbackError, StorageError } from "#/core/errors.ts";
 import { ConflictError, type ObjectStore } from "#/storage/object_store.ts";
+import { sha256Hex } from "#/core/sha256.ts";
 import {
   type AuditBody,
   type AuditEntry,
@@ -18,7 +19,6 @@ import {
   MAX_ENTRY_BYTES,
   MAX_SEQ,
   publicKeyKey,
-  sha256Of,
 } from "./entry.ts";
 import { readArchive } from "./archive.ts";
 import { listLog } from "./log.ts";
@@ -85,11 +85,11 @@ export async function appendAudit(
     const taken = await tryCreate(store, seq, bytes);
     if (taken === undefined) {
       const signed = signer !== undefined;
-      return { seq, sha256: sha256Of(bytes), signed, bytes, created: true, warnings: [...notes] };
+      return { seq, sha256: sha256Hex(bytes), signed, bytes, created: true, warnings: [...notes] };
     }
     // A write whose reply was lost meets its own entry when it is done again.
     if (decodedOf(taken)?.audit_id === body.audit_id) {
-      return await existing(store, { seq, sha256: sha256Of(taken) }, [...notes]);
+      return await existing(store, { seq, sha256: sha256Hex(taken) }, [...notes]);
     }
   }
   throw new StorageError(
@@ -159,7 +159,7 @@ async function findHeadFrom(
 ): Promise<AuditHead | undefined> {
   const { seq, bytes } = await findLast(store, hint?.seq ?? 0);
   if (seq === 0) return undefined;
-  const sha256 = bytes === undefined ? undefined : sha256Of(bytes);
+  const sha256 = bytes === undefined ? undefined : sha256Hex(bytes);
   if (seq === hint?.seq && sha256 !== hint.sha256) {
     return { ...hint, warnings: [disagreement(seq, sha256 === undefined)] };
   }
@@ -258,7 +258,7 @@ async function positionIfOf(
   const stored = await store.read(entryKey(seq), { maxBytes: MAX_ENTRY_BYTES });
   if (stored === undefined) return undefined;
   if (decodedOf(stored.bytes)?.operation_id !== operationId) return undefined;
-  return { seq, sha256: sha256Of(stored.bytes) };
+  return { seq, sha256: sha256Hex(stored.bytes) };
 }
 
 function decodedOf(bytes: Uint8Array): AuditEntry | undefined {

@@ -2,7 +2,6 @@
  * One audit entry: an immutable file that says what an operation did, names the digest of the entry before it, and
  * may carry a signature. It holds no environment and no command line, so no secret can get into it that way.
  */
-import * as crypto from "node:crypto";
 import { Buffer } from "node:buffer";
 import { AUDIT_FOLDER, MAX_SEQ } from "#/core/audit_key.ts";
 import { canonicalJson, formatJson, isJsonObject, type JsonValue, parseJson } from "#/core/json.ts";
@@ -113,11 +112,6 @@ export function isAuditPosition(value: unknown): value is AuditPosition {
   const { seq, sha256 } = value;
   return Number.isInteger(seq) && (seq as number) >= 1 && (seq as number) <= MAX_SEQ &&
     typeof sha256 === "string" && /^[0-9a-f]{64}$/.test(sha256);
-}
-
-/** Lower-case hex SHA-256. */
-export function sha256Of(bytes: Uint8Array): string {
-  return crypto.createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The entry as it goes to disk, signed when there is a signer. */

@@ -9,7 +9,8 @@ import {
   readArchive,
   type StoredEntry,
 } from "./archive.ts";
-import { decodeEntry, sha256Of } from "./entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { decodeEntry } from "./entry.ts";
 import { type FoundEntry, listLog, readEntryFile } from "./log.ts";
 
 /** Which entries to keep as files; the newest always stays. Where both are given, an entry goes that both let go. */
@@ -74,7 +75,7 @@ export async function planArchive(store: LogStore, rule: ArchiveRule): Promise<A
   const fresh: NewArchive[] = [];
   for await (const entries of readInParts(store, rest)) {
     const bytes = await encoded(entries);
-    const archive = { first: entries[0]!.seq, last: entries.at(-1)!.seq, sha256: sha256Of(bytes), bytes };
+    const archive = { first: entries[0]!.seq, last: entries.at(-1)!.seq, sha256: sha256Hex(bytes), bytes };
     const { bytes: _, ...file } = archive;
     fresh.push(archive);
     removals.push({ first: file.first, last: file.last, archive: file });
@@ -135,7 +136,7 @@ async function comparedBytes(
     for (const found of await readAll(store, seqs.slice(i, i + BATCH))) {
       const bytes = bytesOf(found);
       const archived = archive.entries[found.seq - range.first]!.bytes;
-      if (sha256Of(bytes) !== sha256Of(archived)) {
+      if (sha256Hex(bytes) !== sha256Hex(archived)) {
         throw refused(`${found.label} differs from the entry in ${archiveKey(range)}`);
       }
       size += bytes.length;

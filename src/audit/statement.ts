@@ -1,5 +1,6 @@
 /** Audit entries as in-toto statements (v1): what tools for attestations read. */
-import { type AuditEntry, entryKey, sha256Of } from "./entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { type AuditEntry, entryKey } from "./entry.ts";
 
 export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 export const STATEMENT_PAYLOAD_TYPE = "application/vnd.in-toto+json";
@@ -38,7 +39,7 @@ export function statementOf(
   repository: string,
   digestOf: (version: string) => string | undefined,
 ): AuditStatement {
-  const sha256 = sha256Of(bytes);
+  const sha256 = sha256Hex(bytes);
   return {
     _type: STATEMENT_TYPE,
     subject: subjectsOf(entry, sha256, digestOf),

@@ -5,6 +5,7 @@
 import type { ObjectReader } from "#/storage/object_store.ts";
 import type { AuditVerifyResult } from "#/repository/views.ts";
 import { archiveKey, type EntryRange } from "#/core/audit_key.ts";
+import { sha256Hex } from "#/core/sha256.ts";
 import {
   AUDIT_FOLDER,
   type AuditEntry,
@@ -13,7 +14,6 @@ import {
   entryFileName,
   entryKey,
   isAuditPosition,
-  sha256Of,
   signedBytes,
 } from "./entry.ts";
 import { KeyRing, type SignatureState } from "./key_ring.ts";
@@ -258,7 +258,7 @@ async function checkEntry(keys: KeyRing, found: FoundEntry): Promise<CheckedEntr
     problems: [`${label} ${problem}`],
   });
   if (bytes === undefined) return failed(found.problem ?? "is missing");
-  const sha256 = sha256Of(bytes);
+  const sha256 = sha256Hex(bytes);
   const decoded = decodeEntry(bytes);
   if ("problem" in decoded) return failed(decoded.problem, sha256);
   const { entry } = decoded;

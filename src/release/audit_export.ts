@@ -1,6 +1,7 @@
 /** `audit export`: every entry as a signed attestation, for other tools and for another place. */
 import { envelope } from "#/audit/dsse.ts";
-import { decodeEntry, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { decodeEntry } from "#/audit/entry.ts";
 import { type FoundEntry, listLog, readLog } from "#/audit/log.ts";
 import type { Signer } from "#/audit/sign.ts";
 import { STATEMENT_PAYLOAD_TYPE, statementOf } from "#/audit/statement.ts";
@@ -60,7 +61,7 @@ export async function exportAudit(options: ExportAuditOptions): Promise<ExportAu
       const { entry, bytes } = readable(found);
       const follows = entry.seq === found.seq && entry.previous_sha256 === (before?.sha256 ?? null);
       if (!follows) throw changedMeanwhile(`${found.label} does not follow the entry before it`);
-      before = { seq: entry.seq, sha256: sha256Of(bytes) };
+      before = { seq: entry.seq, sha256: sha256Hex(bytes) };
       if (!isWanted(entry)) continue;
       await options.onLine(
         await lineOf(statementOf(entry, bytes, store.location, (v) => digests.get(v)), signer),

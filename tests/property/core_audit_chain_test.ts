@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import "../support/property_seed.ts";
-import { type AuditEntry, entryKey, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { type AuditEntry, entryKey } from "#/audit/entry.ts";
 import { type AuditVerifyRequest, verifyAuditLog } from "#/audit/verify.ts";
 import { formatJson } from "#/core/json.ts";
 import { auditBody, fill, MemoryStore } from "../unit/audit_support.ts";
@@ -58,7 +59,7 @@ const removeAndCloseUp = fc.tuple(anySeq, fc.boolean()).map(([n, relink]): Mutat
       ? bytesOf({
         ...entries[i],
         seq: i,
-        previous_sha256: previous === undefined ? null : sha256Of(previous),
+        previous_sha256: previous === undefined ? null : sha256Hex(previous),
       })
       : bytes;
     files.set(entryKey(i), moved);
@@ -71,11 +72,11 @@ const insert = fc.tuple(anySeq, fc.boolean()).map(([n, relink]): Mutation => (fi
   let previous = bytesOf({
     ...entries[n - 1],
     ...auditBody(),
-    previous_sha256: before === undefined ? null : sha256Of(before),
+    previous_sha256: before === undefined ? null : sha256Hex(before),
   });
   files.set(entryKey(n), previous);
   for (let i = n; i <= LENGTH; i++) {
-    const changed = relink ? { seq: i + 1, previous_sha256: sha256Of(previous) } : {};
+    const changed = relink ? { seq: i + 1, previous_sha256: sha256Hex(previous) } : {};
     previous = bytesOf({ ...entries[i - 1], ...changed });
     files.set(entryKey(i + 1), previous);
   }
@@ -93,7 +94,7 @@ const mutation = fc.oneof(
 
 function equalFiles(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array>): boolean {
   return a.size === b.size &&
-    [...a].every(([key, bytes]) => b.has(key) && sha256Of(bytes) === sha256Of(b.get(key)!));
+    [...a].every(([key, bytes]) => b.has(key) && sha256Hex(bytes) === sha256Hex(b.get(key)!));
 }
 
 async function problemsOf(

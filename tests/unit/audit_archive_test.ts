@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { decodeArchive } from "#/audit/archive.ts";
 import { appendAudit, findAuditOf, findHead } from "#/audit/chain.ts";
-import { entryKey, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { entryKey } from "#/audit/entry.ts";
 import { planArchive } from "#/audit/plan_archive.ts";
 import { generateKey, loadSigner } from "#/audit/sign.ts";
 import { verifyAuditLog } from "#/audit/verify.ts";
@@ -200,8 +201,8 @@ testRequiring(["posix"], "archive: zcat and sha256sum alone read it", async () =
     const [header, ...lines] = output.trimEnd().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual(header, { format: 1, kind: "backout.audit-archive", ...FIRST });
     for (const { seq, sha256, entry } of lines) {
-      assert.equal(sha256, sha256Of(whole.files.get(entryKey(seq))!));
-      assert.equal(sha256Of(new TextEncoder().encode(entry)), sha256);
+      assert.equal(sha256, sha256Hex(whole.files.get(entryKey(seq))!));
+      assert.equal(sha256Hex(new TextEncoder().encode(entry)), sha256);
     }
     assert.equal(lines.length, 6);
   });

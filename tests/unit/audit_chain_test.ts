@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { appendAudit, findAuditOf, findHead } from "#/audit/chain.ts";
-import { type AuditEntry, entryKey, publicKeyKey, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { type AuditEntry, entryKey, publicKeyKey } from "#/audit/entry.ts";
 import { generateKey, loadSigner } from "#/audit/sign.ts";
 import { canonicalJson } from "#/core/json.ts";
 import { newOperationId } from "#/core/ids.ts";
@@ -24,7 +25,7 @@ Deno.test("entries are numbered from 1, and each names the digest of the one bef
   ]);
   assert.equal(entryAt(store, 1).previous_sha256, null);
   for (const { seq, sha256, bytes, created, warnings } of results) {
-    assert.equal(sha256, sha256Of(store.files.get(entryKey(seq))!));
+    assert.equal(sha256, sha256Hex(store.files.get(entryKey(seq))!));
     assert.deepEqual(bytes, store.files.get(entryKey(seq)));
     assert.equal(created, true);
     assert.deepEqual(warnings, []);
@@ -81,7 +82,7 @@ Deno.test("writers that meet take one place after the other", async () => {
     Array.from({ length: 20 }, (_, i) => i + 1),
   );
   for (let seq = 2; seq <= 20; seq++) {
-    assert.equal(entryAt(store, seq).previous_sha256, sha256Of(store.files.get(entryKey(seq - 1))!));
+    assert.equal(entryAt(store, seq).previous_sha256, sha256Hex(store.files.get(entryKey(seq - 1))!));
   }
 });
 

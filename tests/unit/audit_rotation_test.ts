@@ -1,7 +1,8 @@
 /** A second signing key: entries that the first one signed stay valid, and an unknown one is refused. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { encodeEntry, entryKey, publicKeyKey, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { encodeEntry, entryKey, publicKeyKey } from "#/audit/entry.ts";
 import { generateKey, loadSigner, type Signer } from "#/audit/sign.ts";
 import { archiveAudit, publishRelease, verifyAudit, yankRelease } from "#/mod.ts";
 import { withTempDir } from "../support/temp.ts";
@@ -62,7 +63,7 @@ Deno.test("rotation: a tail that an unknown key signed anew is refused, also wit
         const body = { ...entryOf(results[seq - 1]!.bytes), reason: "rewritten" };
         const bytes = await encodeEntry(body, { seq, previousSha256 }, thief);
         forged.files.set(entryKey(seq), bytes);
-        previousSha256 = sha256Of(bytes);
+        previousSha256 = sha256Hex(bytes);
       }
       assert.deepEqual(
         await problemsOf({ store: forged, ...alone }),

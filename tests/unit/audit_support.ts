@@ -2,7 +2,8 @@
 import { ConflictError } from "#/storage/object_store.ts";
 import type { DigestedObject, ObjectKey, ObjectStat, ObjectStore } from "#/storage/object_store.ts";
 import assert from "node:assert/strict";
-import { type AuditBody, type AuditEntry, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import type { AuditBody, AuditEntry } from "#/audit/entry.ts";
 import { type ArchivePlan, type ArchiveRule, planArchive } from "#/audit/plan_archive.ts";
 import { type AuditVerifyRequest, verifyAuditLog } from "#/audit/verify.ts";
 import { archiveKey } from "#/core/audit_key.ts";
@@ -45,7 +46,7 @@ export class MemoryStore implements AuditStore {
   digest(keys: readonly ObjectKey[]): Promise<readonly DigestedObject[]> {
     return Promise.resolve(keys.map((key) => {
       const stat = this.stat(String(key))!;
-      return { key: stat.key, size: stat.size, sha256: sha256Of(this.files.get(stat.key)!), stat };
+      return { key: stat.key, size: stat.size, sha256: sha256Hex(this.files.get(stat.key)!), stat };
     }));
   }
   removeFiles(keys: readonly string[]): Promise<void> {

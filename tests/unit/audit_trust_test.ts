@@ -1,7 +1,8 @@
 /** What signatures of the log prove, with and without the owner's public key at hand. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { encodeEntry, entryKey, publicKeyKey, sha256Of } from "#/audit/entry.ts";
+import { sha256Hex } from "#/core/sha256.ts";
+import { encodeEntry, entryKey, publicKeyKey } from "#/audit/entry.ts";
 import { generateKey, loadSigner, type Signer } from "#/audit/sign.ts";
 import { verifyAuditLog } from "#/audit/verify.ts";
 import { withTempDir } from "../support/temp.ts";
@@ -25,13 +26,13 @@ Deno.test("a rewritten chain passes unsigned, and a signature finds it", async (
         const entry = { ...entryOf(results[seq - 1]!.bytes), previous_sha256: previous, reason: "rewritten" };
         const bytes = bytesOf(entry);
         store.files.set(entryKey(seq), bytes);
-        previous = sha256Of(bytes);
+        previous = sha256Hex(bytes);
       }
       const request = { store, index: undefined, history: [], unfinished: [] };
       assertFound(await problemsOf(request), "00000002.json has a signature that is not valid");
       for (const seq of [2, 3, 4]) {
         const { signature: _, ...entry } = entryOf(store.files.get(entryKey(seq))!);
-        const before = seq === 2 ? results[0]!.sha256 : sha256Of(store.files.get(entryKey(seq - 1))!);
+        const before = seq === 2 ? results[0]!.sha256 : sha256Hex(store.files.get(entryKey(seq - 1))!);
         store.files.set(entryKey(seq), bytesOf({ ...entry, previous_sha256: before }));
       }
       assert.deepEqual(await problemsOf(request), [], "without a key nothing tells stripped signatures");
@@ -57,7 +58,7 @@ Deno.test("a log signed anew with a foreign key passes only without the true pub
         thief,
       );
       store.files.set(entryKey(seq), forged);
-      previousSha256 = sha256Of(forged);
+      previousSha256 = sha256Hex(forged);
     }
     const request = { store, index: undefined, history: [], unfinished: [] };
     assert.deepEqual(await problemsOf(request), []);
