@@ -1,5 +1,5 @@
 /** YAML documents of a meta repository: read strictly, edited without touching what was not meant. */
-import { type Document, isMap, parseDocument } from "yaml";
+import { type Document, isMap, parseDocument, visit } from "yaml";
 import { RollbackManifestError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
@@ -66,6 +66,7 @@ export function parseToEdit(text: string, path: string, what: string): YamlDocum
   }
   if (document.contents === null) throw unreadable(path, what, "it is empty");
   if (!isMap(document.contents)) throw unreadable(path, what, "it is not a block of keys");
+  keepAsWritten(document);
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
@@ -74,6 +75,19 @@ export function parseToEdit(text: string, path: string, what: string): YamlDocum
   }
   if (!isJsonObject(value)) throw unreadable(path, what, "it is not a block of keys");
   return { document, value };
+}
+
+/**
+ * Makes text of a number that would not be written again as it is: `1.0` is a version, `0123456` and
+ * `12345e6789` are beginnings of commits.
+ */
+function keepAsWritten(document: Document.Parsed): void {
+  visit(document, {
+    Scalar(_key, node) {
+      if (typeof node.value !== "number" || node.source === undefined) return;
+      if (String(node.value) !== node.source) node.value = node.source;
+    },
+  });
 }
 
 /** The document as text again: what was not changed is as it was. */

@@ -199,7 +199,8 @@ testRequiring(
           }}}\n`,
         );
       lock(commits[0]!);
-      assert.equal((await run(["component", "apply", "--all", "--locked", "--env", "prod"])).code, 0);
+      const all = await run(["component", "apply", "--all", "--locked", "--env", "prod"]);
+      assert.equal(all.code, 0, all.stderr);
       assert.equal(read("order").trim().split("\n").length, 2);
       git(`${folder}/components/api`, "commit", "--allow-empty", "-m", "second");
       const { code, stderr } = await run(["component", "apply", "--all", "--locked", "--env", "prod"]);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { setFields } from "#/component/edit.ts";
+import { parseLock } from "#/component/lock.ts";
 import { parseManifest } from "#/component/manifest.ts";
 import { checkRanges, isInRange, newestFirst, tagNames, writtenLike } from "#/component/versions.ts";
 import { testRequiring } from "../support/require.ts";
@@ -123,4 +124,22 @@ Deno.test("versions: tags with and without v, ranges, order", () => {
   assert.deepEqual(broken.map(({ range }) => range), ["^1.0", "~1.2"]);
   assert.deepEqual(unknown, []);
   assert.equal(checkRanges(manifest, new Map([["a", undefined]])).unknown.length, 4);
+});
+
+testRequiring([], "commits and versions that look like numbers are read as they are written", () => {
+  const text = `environment: prod
+components:
+  zero: {version: 1.0, commit: 0123456}
+  float: {version: 0x10, commit: 12345e6789}
+  long: {version: 2, commit: ${"1234567890".repeat(4)}}
+`;
+  const lock = parseLock(text, "/lock.yaml");
+  assert.deepEqual(
+    [...lock.components.values()].map(({ version, commit }) => [version, commit]),
+    [["1.0", "0123456"], ["0x10", "12345e6789"], ["2", "1234567890".repeat(4)]],
+  );
+  const edited = setFields(text, "/lock.yaml", { float: { version: "1.1" }, long: { branch: "main" } });
+  assert.equal(parseLock(edited, "/lock.yaml").components.get("zero")?.commit, "0123456", edited);
+  const manifest = parseManifest("components: {a: {version: 1.10}}", "/components.yaml");
+  assert.equal(manifest.components.get("a")?.version, "1.10");
 });

@@ -26,11 +26,11 @@ export async function assertLocked(
     const heads = await Promise.all(some.map((name) => headOf(checkoutPath(folder, name))));
     some.forEach((name, i) => {
       const wanted = lock.components.get(name)?.commit;
-      const head = heads[i];
+      const head = heads[i]!;
       if (wanted === undefined) problems.push(`${name} is not in it`);
-      else if (head === undefined) problems.push(`${name} has no checkout with a commit`);
-      else if (!head.startsWith(wanted)) {
-        problems.push(`${name} is at ${head.slice(0, 12)} instead of ${wanted.slice(0, 12)}`);
+      else if ("why" in head) problems.push(`${name} has no checkout with a commit${head.why}`);
+      else if (!head.commit.startsWith(wanted)) {
+        problems.push(`${name} is at ${head.commit.slice(0, 12)} instead of ${wanted.slice(0, 12)}`);
       }
     });
   }
@@ -47,10 +47,10 @@ function unlocked(path: string, problems: readonly string[]): RollbackError {
   });
 }
 
-/** The commit of a checkout; undefined where there is none. */
-async function headOf(folder: string): Promise<string | undefined> {
+/** The commit of a checkout; where there is none, what git says of it. */
+async function headOf(folder: string): Promise<{ readonly commit: string } | { readonly why: string }> {
   try {
-    const { success, stdout } = await new Deno.Command("git", {
+    const { success, stdout, stderr } = await new Deno.Command("git", {
       args: ["-C", folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
       clearEnv: true,
       env: {
@@ -62,10 +62,12 @@ async function headOf(folder: string): Promise<string | undefined> {
       },
       stdin: "null",
       stdout: "piped",
-      stderr: "null",
+      stderr: "piped",
     }).output();
     const commit = new TextDecoder().decode(stdout).trim();
-    return success && COMMIT.test(commit) ? commit : undefined;
+    if (success && COMMIT.test(commit)) return { commit };
+    const said = new TextDecoder().decode(stderr).trim().split("\n")[0]!;
+    return { why: said === "" ? "" : ` (${said})` };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new RollbackVersionNotFoundError("git was not found, which says what is checked out", {
