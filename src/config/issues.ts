@@ -1,5 +1,5 @@
 /** What a schema found wrong, in the words of this program: for the file itself, and for the targets and checks in it. */
-import { z } from "zod";
+import * as z from "zod";
 import { nearest } from "#/core/nearest.ts";
 import { nameOf, type Path, type PolicyProblem, wordList } from "#/policy/problem.ts";
 

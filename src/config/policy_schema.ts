@@ -1,5 +1,5 @@
 /** The `policy:` block for the schema: its shape and, from the rules themselves, their parameters. */
-import { z } from "zod";
+import * as z from "zod";
 import { parameterSchema } from "#/policy/parameters.ts";
 import { RULES } from "#/policy/registry.ts";
 import { requiredParameters, type Rule, SEVERITIES } from "#/policy/rule.ts";

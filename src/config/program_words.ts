@@ -1,6 +1,6 @@
 /** Programs in `backout.yaml`: a list of words, no shell, and a time limit. */
 import { isAbsolute, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { DURATION_HINT, durationMs } from "#/core/quantity.ts";
 import type { Path, Problems } from "#/policy/problem.ts";
 

@@ -1,5 +1,5 @@
 /** The schema of `backout.yaml`. Strict: a key that nobody reads is a mistake. */
-import { z } from "zod";
+import * as z from "zod";
 import { aroundSchemas } from "#/config/around.ts";
 import { policySchema } from "#/config/policy_schema.ts";
 import { SECRET_ENV_NAME } from "#/core/notify_target.ts";

@@ -1,6 +1,6 @@
 /** The `targets:` block: what can be captured and taken back. Each kind reads its own keys. */
 import { isAbsolute, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { schemaProblems } from "#/config/issues.ts";
 import { readTimeout } from "#/config/program_words.ts";
 import { orderProblems, overlapProblems } from "#/config/target_relations.ts";

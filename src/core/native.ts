@@ -11,6 +11,8 @@ import {
   nativeFailure as failure,
   type NativeFiles,
   O_FOLDER,
+  statxInode,
+  statxTime,
   timeSpecs,
 } from "#/core/native_files.ts";
 import { type Library, openLibrary } from "#/core/native_symbols.ts";
@@ -229,8 +231,6 @@ function makeNative(library: Library): Native {
 /** From `struct statx`, whose layout is the same on every architecture. */
 function readStat(): FileStat {
   const u32 = (at: number) => statView.getUint32(at, true);
-  const high = u32(36);
-  const ino = high < 0x200000 ? high * 0x100000000 + u32(32) : statView.getBigUint64(32, true).toString();
   const size = u32(44) * 0x100000000 + u32(40);
   const blocks = u32(52) * 0x100000000 + u32(48);
   return {
@@ -239,19 +239,13 @@ function readStat(): FileStat {
     gid: u32(24),
     size,
     nlink: u32(16),
-    ino,
+    ino: statxInode(statView),
     dev: `${u32(136)}:${u32(140)}`,
-    mtime: timeAt(112),
-    ctime: timeAt(96),
+    mtime: statxTime(statView, 112),
+    ctime: statxTime(statView, 96),
     sparse: blocks * BLOCK < size,
     rdev: [u32(128), u32(132)],
   };
-}
-
-function timeAt(at: number): string {
-  const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
-  const rest = statView.getUint32(at + 8, true);
-  return rest >= 100_000_000 ? `${seconds}.${rest}` : `${seconds}.${String(rest).padStart(9, "0")}`;
 }
 
 function deviceNumber(major: number, minor: number): bigint {

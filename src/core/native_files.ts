@@ -5,12 +5,14 @@
  */
 import { ERRNO, type Library } from "#/core/native_symbols.ts";
 
-/** What tells that a file is another, or was written to. Times in whole milliseconds since 1970, as Deno tells them. */
+/** What tells that a file is another, or was written to. */
 export interface FileStamp {
   readonly size: number;
-  readonly mtime: number;
-  readonly ctime: number;
-  readonly ino: number;
+  /** `seconds.nanoseconds` since 1970; three digits where only milliseconds were known. */
+  readonly mtime: string;
+  readonly ctime: string;
+  /** Exact; text where a number would round it. */
+  readonly ino: number | string;
 }
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
@@ -19,6 +21,8 @@ export type FileKind = "file" | "folder" | "symlink" | "other";
 export interface NativeFiles {
   /** Without following a symlink; undefined when nothing is there, `"other"` for anything but a regular file. */
   stamp(path: string): FileStamp | "other" | undefined;
+  /** The same of an open file: no path is walked. */
+  stampOf(fd: number, path: string): FileStamp | "other";
   /** Without following a symlink; undefined when nothing is there. */
   kind(path: string): FileKind | undefined;
   /** For reading; neither through a symlink as the last part nor waiting for a pipe. Close it. */
@@ -53,6 +57,8 @@ export interface NativeFileChanges {
 
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
+const NO_PATH = new Uint8Array(1);
 const O_CLOEXEC = 0x80000;
 const isArm = Deno.build.arch === "aarch64";
 /** `O_DIRECTORY | O_NOFOLLOW` */
@@ -137,6 +143,10 @@ export function makeNativeFiles({ symbols }: Library): NativeFiles {
       if (code === 2 || code === 20) return undefined;
       throw nativeFailure("statx", path, code);
     },
+    stampOf: (fd, path) => {
+      check(symbols.statx(fd, NO_PATH, AT_EMPTY_PATH, STATX_STAMP, statBytes), "statx", path);
+      return readStamp();
+    },
     kind: (path) => {
       if (symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, STATX_TYPE, statBytes) === 0) {
         return KINDS[statView.getUint16(28, true) & TYPE_BITS] ?? "other";
@@ -182,13 +192,27 @@ export function makeNativeFiles({ symbols }: Library): NativeFiles {
 
 function readStamp(): FileStamp | "other" {
   if ((statView.getUint16(28, true) & TYPE_BITS) !== REGULAR) return "other";
-  const wide = (at: number) => statView.getUint32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
-  return { size: wide(40), mtime: millisecondsAt(112), ctime: millisecondsAt(96), ino: wide(32) };
+  return {
+    size: statView.getUint32(44, true) * 0x100000000 + statView.getUint32(40, true),
+    mtime: statxTime(statView, 112),
+    ctime: statxTime(statView, 96),
+    ino: statxInode(statView),
+  };
 }
 
-function millisecondsAt(at: number): number {
-  const seconds = statView.getInt32(at + 4, true) * 0x100000000 + statView.getUint32(at, true);
-  return seconds * 1000 + Math.floor(statView.getUint32(at + 8, true) / 1e6);
+/** `seconds.nanoseconds`, from a `struct statx_timestamp`. */
+export function statxTime(view: DataView, at: number): string {
+  const seconds = view.getInt32(at + 4, true) * 0x100000000 + view.getUint32(at, true);
+  const rest = view.getUint32(at + 8, true);
+  return rest >= 100_000_000 ? `${seconds}.${rest}` : `${seconds}.${String(rest).padStart(9, "0")}`;
+}
+
+/** From a `struct statx`; text where a number would round it. */
+export function statxInode(view: DataView): number | string {
+  const high = view.getUint32(36, true);
+  return high < 0x200000
+    ? high * 0x100000000 + view.getUint32(32, true)
+    : view.getBigUint64(32, true).toString();
 }
 
 /** Two `struct timespec`: access time and modification time. */

@@ -267,6 +267,13 @@ export async function syncFiles(
   return failure;
 }
 
+/** `seconds.milliseconds` since 1970; the start of it where the system knows no time. */
+export function timeText(time: Date | null): string {
+  const ms = time?.getTime() ?? 0;
+  const seconds = Math.floor(ms / 1000);
+  return `${seconds}.${String(ms - seconds * 1000).padStart(3, "0")}`;
+}
+
 /** What a path is, without following a symlink; undefined when nothing is there. */
 export function lstat(path: string): Deno.FileInfo | undefined {
   try {

@@ -2,7 +2,14 @@
 import type { ChunkTaker } from "./chunk_adder.ts";
 import { Cutter } from "./cutter.ts";
 import type { ContentRef } from "./model.ts";
-import { type FileStamp, lookAtSource, openSource, sameStamp, unreadable } from "./source_file.ts";
+import {
+  type FileStamp,
+  lookAtSource,
+  NOT_A_FILE,
+  openSource,
+  sameStamp,
+  unreadable,
+} from "./source_file.ts";
 import type { StoredFile } from "./store.ts";
 
 /** A file up to this size is one chunk: most files change as a whole, and only their number costs. */
@@ -47,7 +54,7 @@ export function addWholeFile(path: string, adder: ChunkTaker): StoredFile {
     if (read.kind !== "bytes") return read;
     if (!read.isStable && tries < MAX_TRIES) continue;
     const content = addSmallContent(read.bytes, adder);
-    return { kind: read.isStable ? "stored" : "changing", content };
+    return read.isStable ? { kind: "stored", content, stamp: read.stamp } : { kind: "changing", content };
   }
 }
 
@@ -59,29 +66,29 @@ export function addSmallContent(bytes: Uint8Array, adder: ChunkTaker): ContentRe
 }
 
 type Read =
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly isStable: boolean }
+  | {
+    readonly kind: "bytes";
+    readonly bytes: Uint8Array;
+    readonly isStable: boolean;
+    readonly stamp: FileStamp;
+  }
   | Extract<StoredFile, { kind: "vanished" | "unreadable" }>;
 
 function readWhole(path: string): Read {
-  const before = lookAtSource(path);
-  if (before.kind !== "file") return before;
-  // One byte more than there should be tells that it grew; more than a whole file is never read here.
-  const wanted = Math.min(before.stamp.size, WHOLE_FILE_BYTES) + 1;
-  if (buffer.length < wanted) {
-    buffer = new Uint8Array(Math.min(WHOLE_FILE_BYTES + 1, Math.max(wanted, buffer.length * 2)));
-  }
   try {
-    let length: number;
-    {
-      using file = openSource(path);
-      // Whether it grew beyond meanwhile, its stamp tells; but some are made up as they are read, and say 0.
-      length = file.readAt(buffer.subarray(0, wanted), 0, Math.max(1, before.stamp.size));
+    using file = openSource(path);
+    const stamp = file.stamp();
+    if (stamp === "other") return NOT_A_FILE;
+    // One byte more than there should be tells that it grew; more than a whole file is never read here.
+    const wanted = Math.min(stamp.size, WHOLE_FILE_BYTES) + 1;
+    if (buffer.length < wanted) {
+      buffer = new Uint8Array(Math.min(WHOLE_FILE_BYTES + 1, Math.max(wanted, buffer.length * 2)));
     }
-    const after = lookAtSource(path);
-    // Gone by now, or another file: what was read is what it was.
-    const isStable = length === before.stamp.size &&
-      (after.kind !== "file" || sameStamp(before.stamp, after.stamp));
-    return { kind: "bytes", bytes: buffer.subarray(0, length), isStable };
+    // Whether it grew beyond meanwhile, its stamp tells; but some are made up as they are read, and say 0.
+    const length = file.readAt(buffer.subarray(0, wanted), 0, Math.max(1, stamp.size));
+    const after = file.stamp();
+    const isStable = length === stamp.size && after !== "other" && sameStamp(stamp, after);
+    return { kind: "bytes", bytes: buffer.subarray(0, length), isStable, stamp };
   } catch (error) {
     return unreadable(error);
   }

@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { native } from "#/core/native.ts";
 import type { FileStamp } from "#/core/native_files.ts";
-import { errorCode, lstat } from "#/core/posix.ts";
+import { errorCode, lstat, timeText } from "#/core/posix.ts";
 
 export type { FileStamp };
 
@@ -10,6 +10,8 @@ export type Opened =
   | { readonly kind: "file"; readonly stamp: FileStamp }
   | { readonly kind: "vanished" }
   | { readonly kind: "unreadable"; readonly reason: string };
+
+export const NOT_A_FILE = { kind: "unreadable", reason: "it is no longer a regular file" } as const;
 
 const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
 
@@ -19,7 +21,7 @@ export function lookAtSource(path: string): Opened {
     const files = native()?.files;
     const stamp = files === undefined ? plainStamp(path) : files.stamp(path);
     if (stamp === undefined) return { kind: "vanished" };
-    if (stamp === "other") return { kind: "unreadable", reason: "it is no longer a regular file" };
+    if (stamp === "other") return NOT_A_FILE;
     return { kind: "file", stamp };
   } catch (error) {
     return unreadable(error);
@@ -28,12 +30,17 @@ export function lookAtSource(path: string): Opened {
 
 function plainStamp(path: string): FileStamp | "other" | undefined {
   const info = lstat(path);
-  if (info === undefined) return undefined;
+  return info === undefined ? undefined : stampFrom(info);
+}
+
+function stampFrom(
+  info: Pick<Deno.FileInfo, "isFile" | "size" | "mtime" | "ctime" | "ino">,
+): FileStamp | "other" {
   if (!info.isFile) return "other";
   return {
     size: info.size,
-    mtime: info.mtime?.getTime() ?? 0,
-    ctime: info.ctime?.getTime() ?? 0,
+    mtime: timeText(info.mtime),
+    ctime: timeText(info.ctime ?? info.mtime),
     ino: info.ino ?? 0,
   };
 }
@@ -44,6 +51,8 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
 
 /** A file that is open for reading; close it. */
 export interface SourceFile extends Disposable {
+  /** What it is now; `"other"` for anything but a regular file. */
+  stamp(): FileStamp | "other";
   /**
    * Fills the buffer, or as much of it as there is until the file ends; returns the bytes read.
    * @param enough so many may do: saves the look for more where the file should end
@@ -56,6 +65,11 @@ export function openSource(path: string): SourceFile {
   const files = native()?.files;
   const fd = files === undefined ? fs.openSync(path, FLAGS) : files.open(path);
   return {
+    stamp: () => {
+      if (files !== undefined) return files.stampOf(fd, path);
+      const info = fs.fstatSync(fd);
+      return stampFrom({ ...info, isFile: info.isFile() });
+    },
     readAt: (into, at, enough = into.length) => {
       let done = 0;
       while (done < enough) {
@@ -81,7 +95,8 @@ export function unreadable(error: unknown): Exclude<Opened, { kind: "file" }> {
     case "EPERM":
       return { kind: "unreadable", reason: "permission denied" };
     case "ELOOP":
-      return { kind: "unreadable", reason: "it is no longer a regular file" };
+    case "ENXIO": // a socket
+      return NOT_A_FILE;
     case "EIO":
       return { kind: "unreadable", reason: "the disk reports an error" };
     default:

@@ -5,6 +5,7 @@
  * written); a writer that dies leaves nothing that a reader sees; collection never takes what a manifest, or a writer
  * that is still at work, refers to; every byte that is read is checked against its id (else `IntegrityError`, exit 54).
  */
+import type { FileStamp } from "#/core/native_files.ts";
 import type { FileLook } from "#/core/posix_files.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import type { ContentRef, SnapshotManifest } from "./model.ts";
@@ -21,7 +22,12 @@ export interface FileToStore {
 
 /** What became of a file: in the order of the files given. */
 export type StoredFile =
-  | { readonly kind: "stored"; readonly content: ContentRef }
+  | {
+    readonly kind: "stored";
+    readonly content: ContentRef;
+    /** What was read, where it was looked at through the open file. */
+    readonly stamp?: FileStamp;
+  }
   /** It was there when it was listed. */
   | { readonly kind: "vanished" }
   /** Read twice, and other bytes or another size each time; what was read last is kept. */

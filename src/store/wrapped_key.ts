@@ -1,5 +1,5 @@
 /** The part of a store's configuration that holds its master key, sealed. */
-import { z } from "zod";
+import * as z from "zod";
 import { IntegrityError } from "#/core/errors.ts";
 import { AES_KIND } from "./aes_cipher.ts";
 import type { EncryptionDescriptor } from "./cipher.ts";

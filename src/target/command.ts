@@ -9,7 +9,7 @@
  * writes it into the folder $BACKOUT_EXPORT. All see $BACKOUT_PHASE and a folder of their own, $BACKOUT_SCRATCH.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { lastLines } from "#/core/child_output.ts";
 import { RollbackBackupError, RollbackError, UsageError } from "#/core/errors.ts";
 import type { ContentRef, SavedTarget } from "#/store/model.ts";

@@ -4,7 +4,7 @@
  * makes it cheap for hundreds of checkouts, and is why a checkout with changed files is refused. A single checkout with
  * everything in it is `git_commit`.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { capture, diff, exportTo, fingerprint } from "./components/capture.ts";
 import { plan } from "./components/plan.ts";
 import { restore } from "./components/restore.ts";

@@ -1,5 +1,5 @@
 /** Configuration files of a server, by name or by glob. */
-import { z } from "zod";
+import * as z from "zod";
 import type { TargetDriver } from "./target.ts";
 import { treeDriver } from "./tree/driver.ts";
 import { coverageOf } from "./tree/roots.ts";

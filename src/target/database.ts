@@ -1,7 +1,7 @@
 /** Databases: PostgreSQL, MariaDB and MySQL, SQLite, Redis, each by its own tools. The connection string says which. */
 import { sha256Hex } from "#/core/sha256.ts";
 import { basename, isAbsolute, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { RollbackBackupError, RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { lstat } from "#/core/posix.ts";

@@ -1,5 +1,5 @@
 /** Files and folders of a server: data, uploads, a program's own tree. */
-import { z } from "zod";
+import * as z from "zod";
 import type { TargetDriver } from "./target.ts";
 import { treeDriver } from "./tree/driver.ts";
 import { coverageOf } from "./tree/roots.ts";

@@ -5,7 +5,7 @@
  * are gone: `git update-ref -d`). Files that git ignores, other branches, stashes, remotes, hooks and configuration stay
  * as they are; git runs without hooks and without a network.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { capture } from "./git/capture.ts";
 import { diff, exportTo, fingerprint, plan } from "./git/inspect.ts";
 import { restore } from "./git/restore_all.ts";

@@ -6,7 +6,7 @@
  *
  * The state may hold secrets in plain text; it is stored as it is, so encrypt the store (`store.encryption`).
  */
-import { z } from "zod";
+import * as z from "zod";
 import { capture } from "./infrastructure/capture.ts";
 import { diff, exportTo, fingerprint } from "./infrastructure/inspect.ts";
 import { plan } from "./infrastructure/plan.ts";

@@ -3,7 +3,7 @@
  * overwritten. Taken back by pushing the commit of before, which the others may have seen already.
  */
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { RollbackError, StorageError } from "#/core/errors.ts";
 import { canonicalJson, formatJson, type JsonObject } from "#/core/json.ts";
 import { makeFolders, writeOutputFile } from "#/core/output_file.ts";

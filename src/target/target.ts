@@ -1,5 +1,5 @@
 /** What every kind of target can do. A kind is one file and a line of the registry. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { JsonObject } from "#/core/json.ts";
 import type { SavedTarget, UndoClass } from "#/store/model.ts";
 import type { StoreReader, StoreWriter } from "#/store/store.ts";

@@ -1,5 +1,5 @@
 /** Checks: what is tested after a restore, and by `backout check run`. A kind is one file and a line of the registry. */
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** What every check may say besides its own keys. */
 export interface CheckCommon {

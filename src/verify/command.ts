@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ProgramError, runProgram } from "#/target/run_program.ts";
 import type { CheckDriver } from "./check.ts";
 import { short, sight } from "./sight.ts";

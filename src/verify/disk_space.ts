@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { errorCode } from "#/core/posix.ts";
 import { SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
 import type { CheckDriver } from "./check.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf } from "#/core/errors.ts";
 import type { CheckContext, CheckDriver } from "./check.ts";
 import { sight } from "./sight.ts";

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf } from "#/core/errors.ts";
 import type { CheckDriver } from "./check.ts";
 import { sight } from "./sight.ts";

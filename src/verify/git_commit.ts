@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ProgramError, programText } from "#/target/run_program.ts";
 import type { CheckContext, CheckDriver } from "./check.ts";
 import { sight } from "./sight.ts";

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UsageError } from "#/core/errors.ts";
 import { isBlock } from "#/policy/problem.ts";
 import type { CheckContext, CheckDriver, CheckSight } from "./check.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ProgramError, programText } from "#/target/run_program.ts";
 import type { CheckContext, CheckDriver } from "./check.ts";
 import { sight } from "./sight.ts";

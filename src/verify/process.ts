@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { messageOf } from "#/core/errors.ts";
 import { ProgramError, programText } from "#/target/run_program.ts";
 import type { CheckContext, CheckDriver, CheckSight } from "./check.ts";

@@ -1,6 +1,6 @@
 import { UsageError } from "#/core/errors.ts";
 import { type Connection, parseConnection } from "#/target/database/connection.ts";
-import { z } from "zod";
+import * as z from "zod";
 import type { CheckContext, CheckDriver, CheckSight } from "./check.ts";
 import { connect, type Place, whyNot } from "./connect.ts";
 import { plainUrl, sight } from "./sight.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { UsageError } from "#/core/errors.ts";
 import { ProgramError, programText } from "#/target/run_program.ts";
 import type { CheckContext, CheckDriver } from "./check.ts";

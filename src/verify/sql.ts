@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { UsageError } from "#/core/errors.ts";
 import { type Connection, parseConnection } from "#/target/database/connection.ts";
 import { postgresEnvironment } from "#/target/database/postgres_session.ts";

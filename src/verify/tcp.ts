@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { connect } from "./connect.ts";
 import type { CheckDriver } from "./check.ts";
 import { sight } from "./sight.ts";

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { RollbackBackupError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import type { ContentRef, SavedTarget, UndoClass } from "#/store/model.ts";

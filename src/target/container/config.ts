@@ -1,5 +1,5 @@
 /** `type: container` in `backout.yaml`. */
-import { z } from "zod";
+import * as z from "zod";
 import { durationMs } from "#/core/quantity.ts";
 import { knowHowSetting } from "./know_how/mod.ts";
 

@@ -1,5 +1,5 @@
 /** Reads what a snapshot says of a stack. Somebody may have made it up: names become words of commands, and paths. */
-import { z } from "zod";
+import * as z from "zod";
 import { IntegrityError } from "#/core/errors.ts";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import type { SavedTarget } from "#/store/model.ts";

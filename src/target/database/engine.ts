@@ -1,6 +1,6 @@
 /** What every database system does for the driver: a small interface, one implementation each. */
 import { sha256Hex } from "#/core/sha256.ts";
-import { z } from "zod";
+import * as z from "zod";
 import { IntegrityError, RollbackError } from "#/core/errors.ts";
 import { canonicalJson, type JsonObject } from "#/core/json.ts";
 import type { ContentRef, SavedTarget, UndoClass } from "#/store/model.ts";

@@ -1,6 +1,6 @@
 /** What a snapshot keeps of a repository, read with care: its names may have been made up by somebody else. */
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { IntegrityError } from "#/core/errors.ts";
 import * as posix from "#/core/posix.ts";
 import type { ContentRef, SavedTarget } from "#/store/model.ts";

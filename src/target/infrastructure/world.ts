@@ -1,7 +1,7 @@
 /** The target as it is now, and as it was saved. */
 import { sha256Hex } from "#/core/sha256.ts";
 import { join, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { IntegrityError } from "#/core/errors.ts";
 import { canonicalJson } from "#/core/json.ts";
 import type { ContentRef, SavedTarget } from "#/store/model.ts";

@@ -1,5 +1,5 @@
 /** Files that are kept as they lie there, by targets that keep other things besides. */
-import { z } from "zod";
+import * as z from "zod";
 import type { ContentRef } from "#/store/model.ts";
 
 /** A path that is kept as it lies there. */

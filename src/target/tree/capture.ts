@@ -5,9 +5,10 @@
 import { RollbackBackupError } from "#/core/errors.ts";
 import { Pacer } from "#/core/pace.ts";
 import type { ContentRef } from "#/store/model.ts";
+import type { StoredFile } from "#/store/store.ts";
 import type { CaptureContext } from "../target.ts";
 import { readAttributes } from "./attributes.ts";
-import { readChanged } from "./capture_files.ts";
+import { beginReading, readChanged } from "./capture_files.ts";
 import { captureLimits, noteWarnings } from "./capture_notes.ts";
 import type { TreeEntry } from "./entry.ts";
 import { excluding } from "./exclude.ts";
@@ -100,8 +101,9 @@ class CaptureRun {
   readonly #warnings: string[] = [];
   readonly #digests = new Map<string, string>();
   #queue: Waiting[] = [];
-  /** The portion that the store reads while the walk goes on. */
+  /** The portion that the store reads while the walk goes on, and the one before it. */
   #reading: Promise<void> = Promise.resolve();
+  #earlier: Promise<void> = Promise.resolve();
   /** Paths that went while they were read. */
   readonly #gone = new Set<string>();
   #waitingFiles = 0;
@@ -228,19 +230,28 @@ class CaptureRun {
     }
   }
 
-  /** Begins to read the queue once what was read before is written down. */
+  /** Begins to read the queue, while the one before it may still be read, and the one before that is written down. */
   async #flush(): Promise<void> {
     const queue = this.#queue;
     this.#queue = [];
     this.#waitingFiles = this.#waitingBytes = 0;
-    await this.#reading;
-    this.#reading = this.#readQueue(queue);
-    this.#reading.catch(() => {}); // thrown to who waits for it
+    await this.#earlier;
+    this.#earlier = this.#reading;
+    const waiting = queue.flatMap((it) => "entries" in it ? it.entries : []);
+    const read = beginReading(waiting, this.#context);
+    read.catch(() => {}); // thrown to who waits for it
+    this.#reading = this.#earlier.finally(() => read.catch(() => {})).then(() =>
+      this.#writeQueue(queue, waiting, read)
+    );
+    this.#reading.catch(() => {});
   }
 
-  async #readQueue(queue: readonly Waiting[]): Promise<void> {
-    const waiting = queue.flatMap((it) => "entries" in it ? it.entries : []);
-    const outcome = await readChanged(waiting, {
+  async #writeQueue(
+    queue: readonly Waiting[],
+    waiting: readonly WaitingEntry[],
+    read: Promise<readonly StoredFile[]>,
+  ): Promise<void> {
+    const outcome = await readChanged(waiting, await read, {
       context: this.#context,
       describe: (seen) => this.#describe(seen),
       gone: this.#gone,

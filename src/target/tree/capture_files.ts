@@ -1,5 +1,6 @@
 /** Gives files to the store, and looks again: what changed or went meanwhile is read once more, then recorded as it is. */
 import type { CaptureContext } from "../target.ts";
+import type { FileStamp } from "#/core/native_files.ts";
 import type { StoredFile } from "#/store/store.ts";
 import type { WaitingEntry } from "./capture.ts";
 import { DIGESTED_BYTES, sameStamp, type TreeEntry } from "./entry.ts";
@@ -22,23 +23,40 @@ interface ReadOptions {
   readonly gone: Set<string>;
 }
 
-/** Fills in the content of the entries that are to be read, or drops them. */
+function toBeRead(waiting: readonly WaitingEntry[]): WaitingEntry[] {
+  return waiting.filter((it) => it.read && it.entry !== undefined);
+}
+
+/** Reads the files of the entries that are to be read, in their order, once. */
+export async function beginReading(
+  waiting: readonly WaitingEntry[],
+  { writer, signal }: CaptureContext,
+): Promise<readonly StoredFile[]> {
+  const files = toBeRead(waiting).map(({ entry, previous }) => ({
+    path: entry!.path,
+    size: entry!.size ?? 0,
+    ...(previous === undefined ? {} : { previous }),
+  }));
+  return files.length === 0 ? [] : await writer.addFiles(files, { signal });
+}
+
+/**
+ * Fills in the content of the entries that are to be read, or drops them.
+ * @param first what {@link beginReading} told of them
+ */
 export async function readChanged(
   waiting: readonly WaitingEntry[],
+  first: readonly StoredFile[],
   options: ReadOptions,
 ): Promise<ReadOutcome> {
   const outcome = { read: 0, unreadable: [] as string[], warnings: [] as string[] };
-  let open = waiting.filter((it) => it.read && it.entry !== undefined);
+  let open = toBeRead(waiting);
+  let stored = first;
   const { gone } = options;
   const before = gone.size;
   for (let attempt = 1; open.length > 0; attempt++) {
-    const files = open.map(({ entry, previous }) => ({
-      path: entry!.path,
-      size: entry!.size ?? 0,
-      ...(previous === undefined ? {} : { previous }),
-    }));
-    const stored = await options.context.writer.addFiles(files, { signal: options.context.signal });
-    outcome.read += files.length;
+    if (attempt > 1) stored = await beginReading(open, options.context);
+    outcome.read += open.length;
     const again: WaitingEntry[] = [];
     open.forEach((it, i) => {
       const last = attempt >= ATTEMPTS;
@@ -82,6 +100,10 @@ function settle(
     it.entry = undefined;
     return "done";
   }
+  if (stored.kind === "stored" && stored.stamp !== undefined && isAsSeen(it.entry!, stored.stamp)) {
+    it.entry = { ...it.entry!, content: stored.content };
+    return "done";
+  }
   const now = lookAt(path);
   if (now === undefined || now.type !== "file") {
     it.entry = undefined;
@@ -104,6 +126,12 @@ function settle(
   return "done";
 }
 
+/** Whether what was read is what the walk saw: then it need not be looked at again. */
+function isAsSeen(entry: TreeEntry, stamp: FileStamp): boolean {
+  return entry.ino === stamp.ino && entry.ctime === stamp.ctime && entry.mtime === stamp.mtime &&
+    entry.size === stamp.size;
+}
+
 /** Further names of a file whose first name went become files of their own. */
 async function adoptLinks(
   waiting: readonly WaitingEntry[],
@@ -119,7 +147,7 @@ async function adoptLinks(
     adopted.push({ ...it, entry, read: true });
   }
   if (adopted.length === 0) return outcome;
-  const more = await readChanged(adopted, options);
+  const more = await readChanged(adopted, await beginReading(adopted, options.context), options);
   const byPath = new Map(adopted.map((it) => [it.seen.path, it.entry]));
   for (const it of waiting) if (byPath.has(it.seen.path)) it.entry = byPath.get(it.seen.path);
   return {

@@ -1,6 +1,6 @@
 /** What `configuration` and `file_system` have in common: a driver for a tree of files. */
 import { resolve } from "node:path";
-import type { z } from "zod";
+import type * as z from "zod";
 import { RollbackBackupError, RollbackError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import type { Captured, PlanContext, Restored, TargetContext, TargetDriver, TargetSpec } from "../target.ts";

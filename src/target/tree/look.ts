@@ -81,8 +81,8 @@ function plainStat(path: string): FileStat | undefined {
     nlink: info.nlink ?? 1,
     ino: info.ino ?? 0,
     dev: String(info.dev),
-    mtime: info.isSymlink ? UNKNOWN_TIME : plainTime(info.mtime),
-    ctime: plainTime(info.ctime ?? info.mtime),
+    mtime: info.isSymlink ? UNKNOWN_TIME : posix.timeText(info.mtime),
+    ctime: posix.timeText(info.ctime ?? info.mtime),
     sparse: info.blocks !== null && info.blocks * 512 < info.size,
     rdev: [0, 0],
   };
@@ -90,10 +90,4 @@ function plainStat(path: string): FileStat | undefined {
 
 function plainMode(info: Deno.FileInfo): number {
   return info.isDirectory ? 0o040755 : info.isSymlink ? 0o120777 : 0o100644;
-}
-
-function plainTime(time: Date | null): string {
-  const ms = time?.getTime() ?? 0;
-  const seconds = Math.floor(ms / 1000);
-  return `${seconds}.${String(ms - seconds * 1000).padStart(3, "0")}`;
 }

@@ -1,5 +1,5 @@
 /** The healthcheck that the compose file or the image brings. */
-import { z } from "zod";
+import * as z from "zod";
 import { everyContainer, healthy, type Kind, unhealthy } from "./kind.ts";
 
 export const kind: Kind<Record<string, never>> = {

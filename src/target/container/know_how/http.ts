@@ -1,5 +1,5 @@
 /** Any service that answers HTTP. */
-import { z } from "zod";
+import * as z from "zod";
 import { answersHttp } from "./http_probe.ts";
 import { everyContainer, type Kind } from "./kind.ts";
 

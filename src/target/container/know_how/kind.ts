@@ -1,5 +1,5 @@
 /** What a file of know-how declares: a kind of service, how it is recognised, and its settings. */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Container, KnowHow, ServiceAccess, ServiceFacts, ServiceVerdict } from "../model.ts";
 
 export interface Kind<Settings = unknown> {

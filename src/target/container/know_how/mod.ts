@@ -1,5 +1,5 @@
 /** All kinds of services that something is known of. Adding one is a file and a line here. */
-import { z } from "zod";
+import * as z from "zod";
 import { UsageError } from "#/core/errors.ts";
 import { nearest } from "#/core/nearest.ts";
 import type { KnowHow, KnowHowFor, KnowHowSetting, ServiceFacts } from "../model.ts";

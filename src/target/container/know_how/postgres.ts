@@ -1,5 +1,5 @@
 /** PostgreSQL. */
-import { z } from "zod";
+import * as z from "zod";
 import { isMissing, lastLine, notSaved, SAVE_MS, shell } from "./in_container.ts";
 import { everyContainer, healthy, type Kind, running, unhealthy } from "./kind.ts";
 

@@ -1,5 +1,5 @@
 /** Prometheus. */
-import { z } from "zod";
+import * as z from "zod";
 import { httpPath, httpPort } from "./http.ts";
 import { answersHttp } from "./http_probe.ts";
 import { everyContainer, type Kind, running } from "./kind.ts";

@@ -1,5 +1,5 @@
 /** Redis and what speaks like it. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Container, ServiceAccess } from "../model.ts";
 import { isMissing, lastLine, notSaved, SAVE_MS, shell } from "./in_container.ts";
 import { everyContainer, healthy, type Kind, running, unhealthy } from "./kind.ts";
