@@ -15,7 +15,7 @@ import {
   statxTime,
   timeSpecs,
 } from "#/core/native_files.ts";
-import { type Library, openLibrary } from "#/core/native_symbols.ts";
+import { errnoReader, type Library, openLibrary } from "#/core/native_symbols.ts";
 
 /** What `lstat` says, to the nanosecond. */
 export interface FileStat {
@@ -96,7 +96,11 @@ export function native(): Native | undefined {
 /** A sandbox may forbid the newer calls: then none of them is used. */
 function proven(made: Native, library: Library): Native | undefined {
   try {
-    if (made.stat("/") !== undefined && made.readFolder("/") !== undefined) {
+    // The last needs that it can be told why a call fails.
+    if (
+      made.stat("/") !== undefined && made.readFolder("/") !== undefined &&
+      made.stat("/\x01/\x02") === undefined
+    ) {
       library.symbols.mallopt?.(M_MMAP_THRESHOLD, LARGE_BYTES);
       return made;
     }
@@ -123,7 +127,7 @@ const listView = new DataView(listBytes.buffer);
 
 function makeNative(library: Library): Native {
   const { symbols } = library;
-  const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
+  const errno = errnoReader(library);
   const check = (result: number | bigint, call: string, path: string): number => {
     if (result < 0) throw failure(call, path, errno());
     return Number(result);
@@ -188,7 +192,7 @@ function makeNative(library: Library): Native {
       }
       return found;
     },
-    files: makeNativeFiles(library),
+    files: makeNativeFiles(library, errno),
     change: {
       setAttribute: (path, name, bytes) => {
         const given = bytes.length === 0 ? new Uint8Array(1) : bytes.slice();

@@ -22,6 +22,7 @@ export const SYMBOLS = {
   getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   sync_aside: { name: "syncfs", parameters: ["i32"], result: "i32", nonblocking: true },
   syncfs: { parameters: ["i32"], result: "i32" },
+  flistxattr: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   llistxattr: { parameters: [PATH, "buffer", "usize"], result: "isize" },
   lgetxattr: { parameters: [PATH, "buffer", "buffer", "usize"], result: "isize" },
   lsetxattr: { parameters: [PATH, "buffer", "buffer", "usize", "i32"], result: "i32" },
@@ -36,6 +37,15 @@ export const SYMBOLS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+
+/**
+ * What reads why the last call of this thread failed. Where it stands is found once, and nothing is allocated to read it:
+ * a garbage collection between the call and the look would leave an error of its own there.
+ */
+export function errnoReader({ symbols }: Library): () => number {
+  const view = new Deno.UnsafePointerView(symbols.__errno_location()!);
+  return () => view.getInt32();
+}
 
 /** glibc, then musl under the names that Alpine and others give it. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
