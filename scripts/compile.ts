@@ -108,9 +108,11 @@ function currentCommit(): string {
 function compile(target: string | undefined, file: string): number {
   Deno.mkdirSync(dirname(file), { recursive: true });
   const compiler = (Deno.env.get("DENO_COMPILE") ?? "").split(" ").filter((it) => it !== "");
+  // V8's cache would lie in the shared temporary folder, where anybody may put code for it to run.
+  const cache = "--no-code-cache";
   const command = [
     ...(compiler.length > 0 ? compiler : [Deno.execPath()]),
-    ...["compile", "--quiet", "--no-config", "--no-check", V8_FLAGS, ...PERMISSIONS],
+    ...["compile", "--quiet", "--no-config", "--no-check", cache, V8_FLAGS, ...PERMISSIONS],
     ...Object.keys(WORKERS).flatMap((name) => ["--include", join(bundleFolder, name)]),
     ...(target === undefined ? [] : ["--target", target]),
     ...["--output", file, join(bundleFolder, "main.js")],
