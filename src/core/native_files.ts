@@ -29,6 +29,8 @@ export interface NativeFiles {
   open(path: string): number;
   /** Bytes read; 0 at the end. */
   readAt(fd: number, into: Uint8Array, at: number, path: string): number;
+  /** Whether an open file has extended attributes, access control lists among them. */
+  hasAttributes(fd: number): boolean;
   close(fd: number): void;
   /** Whether this is a folder, and no part of the path is a symlink. False also where the system cannot tell. */
   isPlainFolder(path: string): boolean;
@@ -119,8 +121,7 @@ export function nativeFailure(call: string, path: string, errno: number): Error 
   return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
 }
 
-export function makeNativeFiles({ symbols }: Library): NativeFiles {
-  const errno = () => new Deno.UnsafePointerView(symbols.__errno_location()!).getInt32();
+export function makeNativeFiles({ symbols }: Library, errno: () => number): NativeFiles {
   const check = (result: number | bigint, call: string, path: string): number => {
     if (result < 0) throw nativeFailure(call, path, errno());
     return Number(result);
@@ -158,6 +159,8 @@ export function makeNativeFiles({ symbols }: Library): NativeFiles {
     open: (path) => check(symbols.open(cPath(path), O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
     readAt: (fd, into, at, path) =>
       steady(() => symbols.pread(fd, into, BigInt(into.length), BigInt(at)), "read", path),
+    // Where the filesystem has none the call fails.
+    hasAttributes: (fd) => symbols.flistxattr(fd, NO_PATH, 0n) > 0,
     close: (fd) => void symbols.close(fd),
     isPlainFolder: (path) => {
       const fd = Number(symbols.syscall(SYS_OPENAT2, AT_FDCWD, cPath(path), plainFolder, 24n));

@@ -22,8 +22,11 @@ export interface OutputFile extends Disposable {
   writeAt(bytes: Uint8Array, at: number): void;
   /** What is added is a hole. */
   resize(size: number): void;
-  /** As far as this user may; nothing without foreign functions. Who must be sure looks afterwards. */
-  dress(look: FileLook): void;
+  /**
+   * As far as this user may; nothing without foreign functions.
+   * @returns whether it has the look for sure, and no extended attributes; otherwise look afterwards
+   */
+  dress(look: FileLook): boolean;
 }
 
 /** Creates a file that must not exist. */
@@ -102,7 +105,7 @@ class NativeOutput implements OutputFile {
   }
 
   /** The owner first: a set-id bit is for nobody else, and a new owner clears it. */
-  dress({ uid, gid, mode, mtime }: FileLook): void {
+  dress({ uid, gid, mode, mtime }: FileLook): boolean {
     const { change } = this.#files;
     try {
       posix.beforeCall("chown", this.#path);
@@ -111,8 +114,10 @@ class NativeOutput implements OutputFile {
       change.chmod(this.#fd, mode, this.#path);
       posix.beforeCall("utimes", this.#path);
       change.setTime(this.#fd, mtime, this.#path);
+      return !this.#files.hasAttributes(this.#fd);
     } catch (error) {
       if (!NOT_TO_HAVE.has(posix.errorCode(error) ?? "")) throw error;
+      return false;
     }
   }
 
@@ -138,8 +143,8 @@ class PlainOutput implements OutputFile {
     posix.resize(this.#file, this.#path, size);
   }
 
-  dress(): void {
-    // By path, afterwards.
+  dress(): boolean {
+    return false; // by path, afterwards
   }
 
   [Symbol.dispose](): void {

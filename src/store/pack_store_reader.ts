@@ -12,7 +12,7 @@ import { packName } from "./layout.ts";
 import type { ChunkId, ContentRef } from "./model.ts";
 import { damagedPack } from "./pack_format.ts";
 import { assertChunk, openFrame, restoreFrames, type RestoreJob } from "./restore_frames.ts";
-import type { FileToWrite } from "./store.ts";
+import type { FilesWritten, FileToWrite } from "./store.ts";
 import type { StoreIndex } from "./store_index.ts";
 import { ThreadPool } from "./thread_pool.ts";
 
@@ -97,36 +97,40 @@ export class PackStoreReader implements Disposable {
     return bytes;
   }
 
-  async writeFiles(files: readonly FileToWrite[], options: BatchOptions = {}): Promise<void> {
+  async writeFiles(files: readonly FileToWrite[], options: BatchOptions = {}): Promise<FilesWritten> {
     throwIfStopped(options.signal);
     await this.#index.refresh();
     const runs = planFrames(files, (id) => this.#tryFind(id) ?? this.#throwMissing(id));
-    makeFiles(files);
+    const undressed = new Set(makeFiles(files));
+    const note = (paths: readonly string[]) => paths.forEach((it) => undressed.add(it));
     const total = files.reduce((sum, { content }) => sum + content.size, 0);
     let done = 0;
     const progress = (run: FrameRun) => options.onProgress?.(done += run.bytes, total);
     if (files.length < THREADS_WORTH_FILES && total < THREADS_WORTH_BYTES) {
-      await this.#writeHere(runs, options.signal, progress);
+      await this.#writeHere(runs, note, options.signal, progress);
     } else {
-      await this.#writeOnThreads(runs, options.signal, progress);
+      await this.#writeOnThreads(runs, note, options.signal, progress);
     }
+    return { undressed };
   }
 
   async #writeHere(
     runs: readonly FrameRun[],
+    note: (undressed: readonly string[]) => void,
     signal: AbortSignal | undefined,
     progress: (run: FrameRun) => void,
   ): Promise<void> {
     const pacer = new Pacer(signal);
     for (const run of runs) {
       if (pacer.due()) await pacer.rest();
-      restoreFrames(await this.#jobOf(run), this.#cipher);
+      note(restoreFrames(await this.#jobOf(run), this.#cipher));
       progress(run);
     }
   }
 
   async #writeOnThreads(
     runs: readonly FrameRun[],
+    note: (undressed: readonly string[]) => void,
     signal: AbortSignal | undefined,
     progress: (run: FrameRun) => void,
   ): Promise<void> {
@@ -141,7 +145,9 @@ export class PackStoreReader implements Disposable {
           throwIfStopped(signal);
           const job = await this.#jobOf(run);
           const transfer = job.bytes === undefined ? [] : [job.bytes.buffer];
-          await pool.run({ kind: "restore", material, job }, { transfer });
+          const answer = await pool.run({ kind: "restore", material, job }, { transfer });
+          if (answer.kind !== "restored") throw new Error("a thread of the store gave another answer");
+          note(answer.undressed);
           progress(run);
         } catch (error) {
           failure ??= { error };
@@ -226,14 +232,17 @@ export class PackStoreReader implements Disposable {
   }
 }
 
-/** Files that are empty, or are written in pieces; the others are made when their bytes are there. */
-function makeFiles(files: readonly FileToWrite[]): void {
-  for (const { content, path, look } of files) {
-    if (content.chunks.length === 1) continue;
-    attempt("create", path, () => {
+/**
+ * Files that are empty, or are written in pieces; the others are made when their bytes are there.
+ * @returns those that were to have a look and do not have it
+ */
+function makeFiles(files: readonly FileToWrite[]): readonly string[] {
+  return files.filter(({ content, path, look }) => {
+    if (content.chunks.length === 1) return false;
+    return attempt("create", path, () => {
       using file = createOutput(path, FILE_MODE);
       if (content.size > 0) file.resize(content.size);
-      else if (look !== undefined) file.dress(look);
+      return look !== undefined && (content.size > 0 || !file.dress(look));
     });
-  }
+  }).map(({ path }) => path);
 }

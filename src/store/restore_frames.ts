@@ -60,8 +60,12 @@ const FILE_MODE = 0o600;
 /** One thread's buffer for what it reads of packs. */
 let packBuffer = new Uint8Array(0);
 
-/** @throws {IntegrityError} the pack is missing or damaged */
-export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): void {
+/**
+ * @returns the files that were to have a look and may not have it
+ * @throws {IntegrityError} the pack is missing or damaged
+ */
+export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): readonly string[] {
+  const undressed: string[] = [];
   const bytes = job.bytes ?? readPack(job);
   if (bytes.length < job.length) throw damagedPack(job, job.pack, "it ends too early");
   using filling = new FileToFill();
@@ -71,9 +75,12 @@ export function restoreFrames(job: RestoreJob, cipher: ChunkCipher): void {
     for (const chunk of frame.chunks) {
       const content = raw.subarray(chunk.start, chunk.start + chunk.size);
       assertChunk(job, job.pack, content, chunk.id, cipher);
-      for (const target of chunk.targets) writeChunk(target, content, filling);
+      for (const target of chunk.targets) {
+        if (!writeChunk(target, content, filling)) undressed.push(target.path);
+      }
     }
   }
+  return undressed;
 }
 
 /** The file that is written in pieces: the next chunk mostly goes into the same one. */
@@ -140,14 +147,18 @@ function readPack(job: RestoreJob): Uint8Array {
   }
 }
 
-function writeChunk(target: ChunkTarget, bytes: Uint8Array, filling: FileToFill): void {
+/** @returns false: it was to have a look, and may not have it */
+function writeChunk(target: ChunkTarget, bytes: Uint8Array, filling: FileToFill): boolean {
   const { path, whole, look } = target;
-  attempt("write", path, () => {
-    if (!whole) return writePieces(filling.get(path), bytes, target);
+  return attempt("write", path, () => {
+    if (!whole) {
+      writePieces(filling.get(path), bytes, target);
+      return true;
+    }
     using file = createOutput(path, FILE_MODE);
     if (target.sparse) file.resize(bytes.length);
     writePieces(file, bytes, target);
-    if (look !== undefined) file.dress(look);
+    return look === undefined || file.dress(look);
   });
 }
 

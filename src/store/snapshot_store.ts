@@ -18,7 +18,7 @@ import type { ContentRef, SnapshotManifest } from "./model.ts";
 import type { StoreEncryption } from "./options.ts";
 import { PackStoreReader } from "./pack_store_reader.ts";
 import { PackStoreWriter } from "./pack_store_writer.ts";
-import type { FileToWrite, ListManifests, SharedStoreWriter, SnapshotStore } from "./store.ts";
+import type { FilesWritten, FileToWrite, ListManifests, SharedStoreWriter, SnapshotStore } from "./store.ts";
 import { createStoreConfig, readStoreConfig } from "./store_config.ts";
 import { StoreIndex } from "./store_index.ts";
 import { lockStore } from "./store_lock.ts";
@@ -135,8 +135,8 @@ export class PackSnapshotStore implements SnapshotStore {
     }, { highWaterMark: 0 });
   }
 
-  async writeFiles(files: readonly FileToWrite[], options: BatchOptions = {}): Promise<void> {
-    await (await this.#reader()).writeFiles(files, options);
+  async writeFiles(files: readonly FileToWrite[], options: BatchOptions = {}): Promise<FilesWritten> {
+    return await (await this.#reader()).writeFiles(files, options);
   }
 
   async write(options: { readonly signal?: AbortSignal } = {}): Promise<SharedStoreWriter> {

@@ -41,8 +41,13 @@ export interface FileToWrite {
   readonly path: string;
   /** Leave holes where the content has long runs of zeros. */
   readonly sparse?: boolean;
-  /** Owner, mode and time that it is to have: given while it is written, as far as that is possible; look afterwards. */
+  /** Owner, mode and time that it is to have: given while it is written, as far as that is possible. */
   readonly look?: FileLook;
+}
+
+export interface FilesWritten {
+  /** Paths of files that were to have a look and may not have it, or may have extended attributes. */
+  readonly undressed: ReadonlySet<string>;
 }
 
 export interface ListManifests {
@@ -64,7 +69,7 @@ export interface StoreReader {
   /** The content in order, a chunk at a time. */
   readStream(content: ContentRef): ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Writes many files, each pack read once, on both cores. Not durable: the caller syncs what it keeps. */
-  writeFiles(files: readonly FileToWrite[], options?: BatchOptions): Promise<void>;
+  writeFiles(files: readonly FileToWrite[], options?: BatchOptions): Promise<FilesWritten>;
 }
 
 /** Adds content for one snapshot. Several may be at work at the same time, also of other processes. */

@@ -62,8 +62,7 @@ function work(request: ThreadRequest): ThreadAnswer {
       adder?.packs.abort();
       return { kind: "done" };
     case "restore":
-      restoreFrames(request.job, cipherFrom(request.material));
-      return { kind: "done" };
+      return { kind: "restored", undressed: restoreFrames(request.job, cipherFrom(request.material)) };
     case "check":
       return { kind: "check", checked: checkFrames(request.job, cipherFrom(request.material)) };
     default:

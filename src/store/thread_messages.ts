@@ -34,6 +34,8 @@ export type ThreadAnswer =
   | { readonly kind: "done" }
   | { readonly kind: "files"; readonly files: readonly StoredFile[] }
   | { readonly kind: "part"; readonly part: PartResult }
+  /** Files that were to have a look and may not have it. */
+  | { readonly kind: "restored"; readonly undressed: readonly string[] }
   | { readonly kind: "check"; readonly checked: CheckedFrames };
 
 export interface ThreadReply {

@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { ContentRef, SnapshotManifest } from "#/store/model.ts";
-import type { FileToStore, FileToWrite, StoredFile, StoreReader, StoreWriter } from "#/store/store.ts";
+import type {
+  FilesWritten,
+  FileToStore,
+  FileToWrite,
+  StoredFile,
+  StoreReader,
+  StoreWriter,
+} from "#/store/store.ts";
 import { IntegrityError } from "#/core/errors.ts";
 
 const CHUNK = 1 << 20;
@@ -44,11 +51,12 @@ export class MemoryStore implements StoreReader, StoreWriter {
     });
   }
 
-  async writeFiles(files: readonly FileToWrite[]): Promise<void> {
+  async writeFiles(files: readonly FileToWrite[]): Promise<FilesWritten> {
     for (const { content, path } of files) {
       const bytes = await this.readBytes(content, { maxBytes: Infinity });
       Deno.writeFileSync(path, bytes, { createNew: true, mode: 0o600 });
     }
+    return { undressed: new Set(files.map(({ path }) => path)) };
   }
 
   async addFiles(files: readonly FileToStore[]): Promise<readonly StoredFile[]> {

@@ -1,5 +1,7 @@
 /** Trees in the real store: what differs from one in memory is chunks, packs, holes, and files of any size. */
 import assert from "node:assert/strict";
+import { native } from "#/core/native.ts";
+import * as changes from "#/core/posix_native.ts";
 import { openSnapshotStore } from "#/store/open.ts";
 import type { SavedTarget, SnapshotManifest } from "#/store/model.ts";
 import type { SnapshotStore } from "#/store/store.ts";
@@ -128,3 +130,36 @@ testRequiring(["posix"], "a file of 1 GiB with little in it stays one, and takes
     assert.equal(new TextDecoder().decode(read), "\0some data\0");
   });
 });
+
+/** An access control list as Linux keeps it: everything for user 12345, and what the mode says. */
+const DEFAULT_ACL = Uint8Array.fromHex(
+  "02000000" + "01000700ffffffff" + "0200070039300000" + "04000500ffffffff" + "10000700ffffffff" +
+    "20000500ffffffff",
+);
+
+testRequiring(
+  ["linux"],
+  "a file without a list of its own does not get the one its folder has for new files",
+  async () => {
+    await withTempDir(async (folder) => {
+      const root = `${folder}/data`;
+      Deno.mkdirSync(root);
+      for (const name of ["plain", "listed"]) {
+        Deno.writeTextFileSync(`${root}/${name}`, name, { mode: 0o640 });
+      }
+      changes.setAttribute(root, "system.posix_acl_default", DEFAULT_ACL);
+      changes.setAttribute(`${root}/listed`, "user.color", new TextEncoder().encode("blue"));
+      await using store = await openSnapshotStore({ location: `${folder}/store` });
+      const world = new TreeWorld(folder, { paths: [root] });
+      const saved = await captureInto(store, world, "rb-1");
+      const before = describeTree(root);
+      for (const name of ["plain", "listed"]) Deno.removeSync(`${root}/${name}`);
+      Deno.writeTextFileSync(`${root}/probe`, "");
+      assert.ok(native()!.readAttributes(`${root}/probe`).size > 0, "new files do get it");
+      await driver.restore(world.spec(), saved, { ...world.context(), store });
+      assert.equal(native()!.readAttributes(`${root}/plain`).size, 0);
+      assert.deepEqual([...native()!.readAttributes(`${root}/listed`).keys()], ["user.color"]);
+      assert.deepEqual(describeTree(root), before);
+    });
+  },
+);

@@ -6,8 +6,13 @@ import { mkdir } from "#/core/posix.ts";
 import { lookAt } from "./look.ts";
 import { isWithin, parentOf, pathProblem } from "./path.ts";
 
+/** Siblings follow each other: for so long, in milliseconds, a folder that was looked at is not looked at again. */
+const LOOK_HOLDS_MS = 1;
+
 export class Guard {
   readonly #folders: readonly string[];
+  /** The folder that was looked at last, and until when that holds. */
+  #looked = { folder: "", until: 0 };
 
   /** @param folders what is covered: the folders above them are the system's own, and may be symlinks */
   constructor(folders: readonly string[]) {
@@ -19,6 +24,7 @@ export class Guard {
    * @throws {RollbackError} it is not covered, or a symlink (or anything but a folder) is on the way
    */
   check(path: string): string {
+    const folder = parentOf(path);
     const root = this.#folders.find((it) => isWithin(path, it));
     if (root === undefined || pathProblem(path) !== undefined) {
       throw new RollbackError(
@@ -29,13 +35,20 @@ export class Guard {
         },
       );
     }
+    if (path === root) return path;
+    const now = performance.now();
+    if (folder === this.#looked.folder && now < this.#looked.until) return path;
     // One call where no folder on the way is a symlink, also above what is covered; else folder by folder.
-    if (path !== root && native()?.files.isPlainFolder(parentOf(path)) === true) return path;
+    if (native()?.files.isPlainFolder(folder) !== true) this.#lookAtEach(path, root);
+    this.#looked = { folder, until: now + LOOK_HOLDS_MS };
+    return path;
+  }
+
+  #lookAtEach(path: string, root: string): void {
     for (let at = path.indexOf("/", root.length); at > 0; at = path.indexOf("/", at + 1)) {
       const folder = path.slice(0, at);
       if (isWithin(folder, root)) this.#mustBeFolder(folder, path);
     }
-    return path;
   }
 
   /** Makes a folder and those above it; below what is covered through no symlink. */

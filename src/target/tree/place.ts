@@ -23,11 +23,23 @@ export interface Placing {
 export function placeFolder(entry: TreeEntry, placing: Placing): void {
   const { path } = entry;
   placing.guard.check(path);
-  const now = lookAt(path);
-  if (now?.type === "folder") return;
-  if (now !== undefined) posix.unlink(path);
-  mkdir(path, 0o700);
+  if (!makeFolder(path)) {
+    if (lookAt(path)?.type === "folder") return;
+    posix.unlink(path);
+    mkdir(path, 0o700);
+  }
   placing.touched(parentOf(path));
+}
+
+/** @returns false: something is there */
+function makeFolder(path: string): boolean {
+  try {
+    mkdir(path, 0o700);
+    return true;
+  } catch (error) {
+    if (posix.errorCode(error) !== "EEXIST") throw error;
+    return false;
+  }
 }
 
 /** Gives a prepared file its owner, attributes, mode and time, in the order in which none undoes another. */
@@ -110,8 +122,13 @@ function placeBy(path: string, placing: Placing, make: (temporary: string) => bo
 /** Renames a prepared file over whatever is there; of a folder only when it is empty. */
 export function moveInto(temporary: string, path: string, placing: Placing): void {
   placing.guard.check(path);
-  if (lookAt(path)?.type === "folder") posix.rmdir(path);
-  rename(temporary, path);
+  try {
+    rename(temporary, path);
+  } catch (error) {
+    if (posix.errorCode(error) !== "EISDIR") throw error;
+    posix.rmdir(path);
+    rename(temporary, path);
+  }
   placing.touched(parentOf(path));
 }
 

@@ -94,8 +94,7 @@ class RestoreRun implements Placing {
     await this.#removeAll(actions.filter((it) => !first(it)));
     await this.#each(actions, isDressing, (it) => dress(this.guard.check(it.path), it.saved!, this));
     await this.#dressFolders();
-    const folders = [...this.#touched].filter((it) => lookAt(it)?.type === "folder");
-    await syncWritten(unsynced, folders, this.#task.signal);
+    await syncWritten(unsynced, [...this.#touched], this.#task.signal);
     return { changed: this.#count(actions), removed: this.#removed, bytes };
   }
 

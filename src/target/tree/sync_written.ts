@@ -8,7 +8,7 @@ import { parentOf } from "./path.ts";
 /** From so many on one sync of the filesystem is cheaper than one of each. */
 const SYNC_EACH = 16;
 
-/** @param files whose bytes are to be durable @param folders whose names are */
+/** @param files whose bytes are to be durable @param folders whose names are, if they are still there */
 export async function syncWritten(
   files: readonly string[],
   folders: readonly string[],
@@ -17,7 +17,7 @@ export async function syncWritten(
   const around = [...files.map(parentOf), ...folders];
   if (around.length > SYNC_EACH && await syncFilesystems(around)) return;
   await syncEach(files, signal);
-  for (const folder of folders) posix.syncFolder(folder);
+  for (const folder of folders) if (lookAt(folder)?.type === "folder") posix.syncFolder(folder);
 }
 
 async function syncEach(files: readonly string[], signal: AbortSignal): Promise<void> {

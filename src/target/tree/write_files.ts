@@ -27,6 +27,8 @@ export interface FilesToWrite {
 interface WrittenFile {
   readonly action: TreeAction;
   readonly temporary: string;
+  /** It has its owner, mode and time, and no attributes: the store saw to that while it wrote. */
+  dressed: boolean;
 }
 
 export interface FilesWritten {
@@ -78,7 +80,11 @@ class FileWriting {
     portion: readonly TreeAction[],
     before: readonly WrittenFile[],
   ): Promise<readonly WrittenFile[]> {
-    const files = portion.map((action) => ({ action, temporary: this.#temporaryFor(action.path) }));
+    const files = portion.map((action) => ({
+      action,
+      temporary: this.#temporaryFor(action.path),
+      dressed: false,
+    }));
     const [written, placed] = await Promise.allSettled([this.#write(files), this.#place(before)]);
     if (placed.status === "rejected") throw placed.reason;
     if (written.status === "rejected") throw written.reason;
@@ -99,11 +105,14 @@ class FileWriting {
       this.#prepared.add(file);
     }
     const done = this.#written;
-    await task.store.writeFiles(files.map(toWrite), {
+    const { undressed } = await task.store.writeFiles(files.map(toWrite), {
       signal: task.signal,
       onProgress: (bytes) => onProgress(done + bytes),
     });
-    for (const { action } of files) this.#written += action.saved!.size ?? 0;
+    for (const file of files) {
+      this.#written += file.action.saved!.size ?? 0;
+      file.dressed = lookOf(file.action.saved!).look !== undefined && !undressed.has(file.temporary);
+    }
   }
 
   /** Files of a folder follow each other: it is looked at for the first of them. @returns the folder */
@@ -117,15 +126,10 @@ class FileWriting {
 
   async #place(files: readonly WrittenFile[]): Promise<void> {
     const { guard } = this.#files.placing;
-    let checked = "";
-    for (const { action, temporary } of files) {
-      if (this.#pacer.due()) {
-        await this.#pacer.rest();
-        checked = "";
-      }
-      // Not for each file: a temporary name that nobody can guess is nowhere but in the folder that was looked at.
-      if (parentOf(action.path) !== checked) guard.check(action.path);
-      checked = parentOf(action.path);
+    for (const { action, temporary, dressed } of files) {
+      if (dressed) continue;
+      if (this.#pacer.due()) await this.#pacer.rest();
+      guard.check(action.path);
       dress(temporary, action.saved!, this.#files.placing);
     }
     // What is replaced must not go before the new bytes are durable.
@@ -133,7 +137,6 @@ class FileWriting {
     if (replaces) await syncWritten(files.map((it) => it.temporary), [], this.#files.task.signal);
     for (const file of files) {
       if (this.#pacer.due()) await this.#pacer.rest();
-      // The guard looks once more for each: what stands at the path itself may be removed.
       moveInto(file.temporary, file.action.path, this.#files.placing);
       this.#prepared.delete(file);
       if (!replaces) this.#unsynced.push(file.action.path);
