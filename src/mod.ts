@@ -16,5 +16,8 @@
  */
 export * from "./mod/release.ts";
 export * from "./mod/snapshot.ts";
+export * from "./mod/import.ts";
+export * from "./mod/plugin.ts";
+export * from "./mod/service.ts";
 export * from "#/core/errors.ts";
 export type * from "#/report/model.ts";

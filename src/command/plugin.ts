@@ -54,7 +54,7 @@ export const command: Command = {
     },
   ],
   run: async (args, context) => {
-    const { answerRequest } = await import("#/mod/snapshot.ts");
+    const { answerRequest } = await import("#/mod/plugin.ts");
     const options = await workspaceOptions(args.options, context);
     let exitCode: ExitCode = ExitCode.done;
     const answer = async (request: string | JsonObject): Promise<void> => {
@@ -85,7 +85,7 @@ async function flagRequest(
       hint: "Add --action create, rollback, list, history or status.",
     });
   }
-  const { readSettings } = await import("#/mod/snapshot.ts");
+  const { readSettings } = await import("#/mod/plugin.ts");
   const config = settings.length === 0 ? undefined : readSettings(settings);
   return {
     action,

@@ -40,7 +40,7 @@ export const command: Command = {
     { command: "backout service rollback api v1.5 --yes", note: "the same image with this tag" },
   ],
   run: async (args, context) => {
-    const { rollBackService } = await import("#/mod/snapshot.ts");
+    const { rollBackService } = await import("#/mod/service.ts");
     const { options: values, positionals: [service = "", image] } = args;
     const asking = flagOption(values, "autoConfirm")
       ? { ...context, globals: { ...context.globals, yes: true } }

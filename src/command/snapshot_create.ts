@@ -109,7 +109,7 @@ export async function adHocOf(
       hint: "Give one of them.",
     });
   }
-  const { adHocTarget } = await import("#/mod/snapshot.ts");
+  const { adHocTarget } = await import("#/mod/plugin.ts");
   return await adHocTarget({ type, settings, folder: cwd, env: options.env });
 }
 

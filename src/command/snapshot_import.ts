@@ -17,7 +17,7 @@ export const command: Command = {
     { command: "backout snapshot import .", note: "of the project in this folder" },
   ],
   run: async (args, context) => {
-    const { importSnapshots } = await import("#/mod/snapshot.ts");
+    const { importSnapshots } = await import("#/mod/import.ts");
     const from = resolve(context.cwd, args.positionals[0] ?? "");
     return await runWorkspaceChange(args, context, {
       operate: (options) => importSnapshots({ ...options, from }),

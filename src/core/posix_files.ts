@@ -80,6 +80,9 @@ export function rmdir(path: string): void {
   files.change.rmdir(path);
 }
 
+/** The disk works along while more is written. Small files it gets many at a time, with the sync. */
+const WRITEBACK_BYTES = 8 * 1024 * 1024;
+const WORTH_WRITEBACK_BYTES = 256 * 1024;
 /** What this user, or this filesystem, does not give to a file. */
 const NOT_TO_HAVE: ReadonlySet<string> = new Set(["EPERM", "EACCES", "EINVAL", "ENOTSUP", "ENOSYS"]);
 
@@ -87,6 +90,8 @@ class NativeOutput implements OutputFile {
   readonly #files: NativeFiles;
   readonly #fd: number;
   readonly #path: string;
+  /** Bytes that the disk was not told of yet. */
+  #waiting = 0;
 
   constructor(files: NativeFiles, fd: number, path: string) {
     this.#files = files;
@@ -97,6 +102,13 @@ class NativeOutput implements OutputFile {
   writeAt(bytes: Uint8Array, at: number): void {
     posix.beforeCall("write", this.#path);
     this.#files.change.writeAt(this.#fd, bytes, at, this.#path);
+    this.#waiting += bytes.length;
+    if (this.#waiting >= WRITEBACK_BYTES) this.#startWriteback();
+  }
+
+  #startWriteback(): void {
+    this.#files.change.startWriteback(this.#fd);
+    this.#waiting = 0;
   }
 
   resize(size: number): void {
@@ -122,6 +134,7 @@ class NativeOutput implements OutputFile {
   }
 
   [Symbol.dispose](): void {
+    if (this.#waiting >= WORTH_WRITEBACK_BYTES) this.#startWriteback();
     this.#files.close(this.#fd);
   }
 }

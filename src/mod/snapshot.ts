@@ -1,6 +1,5 @@
-/** The part of the library that works on rollback points of targets: loaded without the other. */
+/** The part of the library that works on rollback points of targets: loaded without the others. */
 export * from "#/snapshot/mod.ts";
-export { type ImportOptions, importSnapshots } from "#/snapshot/import/import_snapshots.ts";
 export {
   type CollectReport,
   collectStore,
@@ -21,15 +20,6 @@ export {
   type WorkspaceStatus,
   workspaceStatus,
 } from "#/snapshot/workspace_status.ts";
-export {
-  ACTIONS as PLUGIN_ACTIONS,
-  type AdHocRequest,
-  adHocTarget,
-  answerRequest,
-  type PluginAnswer,
-  readSettings,
-  SHORT_ACTIONS as PLUGIN_SHORT_ACTIONS,
-} from "#/plugin/mod.ts";
 export { runChecks } from "#/verify/run_checks.ts";
 export { generateKeyFile } from "#/store/user_key.ts";
 export type * from "#/store/model.ts";

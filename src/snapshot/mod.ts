@@ -24,5 +24,4 @@ export {
 export { assertSnapshotRules, type PruneOptions, pruneSnapshots } from "./prune.ts";
 export { type SnapshotNumbers, snapshotNumbers } from "./numbers.ts";
 export type { CreateOptions, RestoreSnapshotOptions, StoreOptions, WorkspaceOptions } from "./options.ts";
-export { rollBackService, type ServiceRollbackOptions } from "./service_rollback.ts";
 export { impliedTargets, type StackChoice, withStackChoice } from "./stack_targets.ts";

@@ -9,7 +9,7 @@ import type { ThreadPool } from "./thread_pool.ts";
 
 /** Below these a thread costs more than it gives. */
 const THREADS_WORTH_FILES = 400;
-const THREADS_WORTH_BYTES = 6 * 1024 * 1024;
+const THREADS_WORTH_BYTES = 24 * 1024 * 1024;
 
 /** Where the work is done. */
 export interface FileAdderThreads {
@@ -32,7 +32,7 @@ export async function addFiles(
   const { batches, large } = divideFiles(files);
   const progress = progressOf(files, options);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const isSmall = files.length < THREADS_WORTH_FILES && bytes < THREADS_WORTH_BYTES;
+  const isSmall = files.length < THREADS_WORTH_FILES && bytes < THREADS_WORTH_BYTES && large.length === 0;
   if (isSmall && !threads.isPoolRunning) {
     const pacer = new Pacer(options.signal);
     for (let i = 0; i < files.length; i++) {
