@@ -38,4 +38,4 @@ export const PERMISSIONS: readonly string[] = [
  * not by a thread of their own, which falls behind where the processors are busy.
  */
 export const V8_FLAGS =
-  "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=25,--no-concurrent-array-buffer-sweeping";
+  "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=25,--no-concurrent-array-buffer-sweeping";

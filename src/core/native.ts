@@ -77,9 +77,15 @@ const STATX_BASIC = 0x7ff;
 const O_CLOEXEC = 0x80000;
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
-/** Buffers from this length on go back to the system as soon as they are free, instead of leaving holes behind. */
-const LARGE_BYTES = 128 * 1024;
+/**
+ * Buffers from this length on go back to the system as soon as they are free, instead of leaving holes behind. Those of a
+ * frame are shorter: to map and unmap each takes longer than to fill it.
+ */
+const LARGE_BYTES = 640 * 1024;
+/** So much at the end of what is free stays for the next. */
+const KEPT_BYTES = 2 * 1024 * 1024;
 const M_MMAP_THRESHOLD = -3;
+const M_TRIM_THRESHOLD = -1;
 
 let opened: Native | undefined | null = null;
 let hidden = false;
@@ -102,6 +108,7 @@ function proven(made: Native, library: Library): Native | undefined {
       made.stat("/\x01/\x02") === undefined
     ) {
       library.symbols.mallopt?.(M_MMAP_THRESHOLD, LARGE_BYTES);
+      library.symbols.mallopt?.(M_TRIM_THRESHOLD, KEPT_BYTES);
       return made;
     }
   } catch {

@@ -1,6 +1,7 @@
 /** Reads one file, or a part of one, and stores its chunks. Synchronous: the caller is a worker, or rests in between. */
 import type { ChunkTaker } from "./chunk_adder.ts";
 import { Cutter } from "./cutter.ts";
+import { type EarlierChunks, EarlierCuts } from "./earlier_chunks.ts";
 import type { ContentRef } from "./model.ts";
 import {
   type FileStamp,
@@ -15,7 +16,7 @@ import type { StoredFile } from "./store.ts";
 /** A file up to this size is one chunk: most files change as a whole, and only their number costs. */
 export const WHOLE_FILE_BYTES = 8 * 1024 * 1024;
 /** Where a part of a file is to begin, its cuts are looked for from so many bytes before: they have met by then. */
-const WARM_UP_BYTES = 2 * 1024 * 1024;
+export const WARM_UP_BYTES = 2 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const MAX_TRIES = 2;
 
@@ -30,6 +31,8 @@ export interface FilePart {
   readonly to: number;
   /** Begins and ends exactly there, wherever the bytes would be cut. */
   readonly exact: boolean;
+  /** Chunks of an earlier version of the file, from before the part on. */
+  readonly earlier?: EarlierChunks;
 }
 
 export type PartResult =
@@ -104,13 +107,20 @@ export function addFilePart(part: FilePart, adder: ChunkTaker): PartResult {
   let begins: number | undefined;
   let ends = part.from;
   const warmUp = part.exact ? 0 : Math.min(part.from, WARM_UP_BYTES);
-  const cutter = new Cutter((bytes, offset) => {
-    if (!isIn(offset)) return;
-    begins ??= offset;
-    ends = offset + bytes.length;
-    ids.push(adder.add(bytes).id);
-    sizes.push(bytes.length);
-  }, part.from - warmUp);
+  const known = part.earlier === undefined
+    ? undefined
+    : new EarlierCuts(part.earlier, (sha256) => adder.idOf(sha256));
+  const cutter = new Cutter(
+    (bytes, offset) => {
+      if (!isIn(offset)) return;
+      begins ??= offset;
+      ends = offset + bytes.length;
+      ids.push(adder.add(bytes, known?.digestAt(offset)).id);
+      sizes.push(bytes.length);
+    },
+    part.from - warmUp,
+    known,
+  );
   try {
     feed(part, part.from - warmUp, cutter);
   } catch (error) {

@@ -26,14 +26,15 @@ export interface StoredTally {
 }
 
 /** Where chunks go. */
-export type ChunkTaker = Pick<ChunkAdder, "add">;
+export type ChunkTaker = Pick<ChunkAdder, "add" | "idOf">;
 
 /** The same adder, with what it stores meanwhile added to a tally. */
 export function counting(adder: ChunkAdder, tally: StoredTally): ChunkTaker {
   return {
-    add: (bytes) => {
+    idOf: (sha256) => adder.idOf(sha256),
+    add: (bytes, sha256) => {
       const before = adder.packs.storedBytes;
-      const added = adder.add(bytes);
+      const added = adder.add(bytes, sha256);
       tally.bytes += adder.packs.storedBytes - before;
       return added;
     },
@@ -60,9 +61,13 @@ export class ChunkAdder {
     this.#added = new IdTable(tables.added);
   }
 
-  /** Its bytes may be used anew afterwards. */
-  add(bytes: Uint8Array): AddedChunk {
-    const sha256 = crypto.createHash("sha256").update(bytes).digest();
+  /** What a chunk with this digest is called. */
+  idOf(sha256: Uint8Array): Uint8Array {
+    return this.#cipher.id(sha256);
+  }
+
+  /** Its bytes may be used anew afterwards. @param sha256 of them, where it is known */
+  add(bytes: Uint8Array, sha256: Uint8Array = digestOf(bytes)): AddedChunk {
     const id = this.#cipher.id(sha256);
     this.#guarded(() => {
       const isKnown = this.#known.some((table) => table.find(id) !== undefined) || !this.#added.add(id);
@@ -86,4 +91,8 @@ export class ChunkAdder {
       throw error;
     }
   }
+}
+
+function digestOf(bytes: Uint8Array): Uint8Array {
+  return crypto.createHash("sha256").update(bytes).digest();
 }

@@ -4,6 +4,14 @@ import { findCut, sizesAt } from "./chunker.ts";
 /** Bytes that are read ahead of the longest chunk, so that the rest is moved to the front seldom. */
 const SLACK = 1024 * 1024;
 
+/** Cuts of an earlier version of the content. */
+export interface KnownCuts {
+  /** How long the chunk was that began there. */
+  lengthAt(offset: number): number | undefined;
+  /** Whether the bytes are that chunk's. */
+  isAsBefore(bytes: Uint8Array, offset: number): boolean;
+}
+
 export class Cutter {
   #window = new Uint8Array(0);
   /** Where the open chunk begins in the window, and where the bytes end that are there. */
@@ -11,13 +19,16 @@ export class Cutter {
   #end = 0;
   #offset: number;
   readonly #onChunk: (bytes: Uint8Array, offset: number) => void;
+  readonly #known: KnownCuts | undefined;
 
   /**
    * @param onChunk given each chunk and where it begins in the content; the bytes are valid during the call
    * @param offset where the content begins that is given, in bytes
+   * @param known cuts that are taken over where the bytes are the same
    */
-  constructor(onChunk: (bytes: Uint8Array, offset: number) => void, offset = 0) {
+  constructor(onChunk: (bytes: Uint8Array, offset: number) => void, offset = 0, known?: KnownCuts) {
     this.#onChunk = onChunk;
+    this.#known = known;
     this.#offset = offset;
   }
 
@@ -56,11 +67,18 @@ export class Cutter {
 
   #cut(): void {
     const start = this.#start;
-    const cut = findCut(this.#window, start, this.#end, sizesAt(this.#offset));
+    const cut = this.#knownCut() ?? findCut(this.#window, start, this.#end, sizesAt(this.#offset));
     const offset = this.#offset;
     this.#start = cut;
     this.#offset += cut - start;
     this.#onChunk(this.#window.subarray(start, cut), offset);
+  }
+
+  #knownCut(): number | undefined {
+    const length = this.#known?.lengthAt(this.#offset);
+    if (length === undefined || this.#start + length > this.#end) return undefined;
+    const cut = this.#start + length;
+    return this.#known!.isAsBefore(this.#window.subarray(this.#start, cut), this.#offset) ? cut : undefined;
   }
 
   #move(to: Uint8Array<ArrayBuffer>): void {

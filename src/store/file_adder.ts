@@ -4,6 +4,8 @@ import type { BatchOptions } from "#/storage/object_store.ts";
 import { addFilePart, addWholeFile, type FilePart, type PartResult, WHOLE_FILE_BYTES } from "./add_file.ts";
 import type { ChunkTaker, StoredTally } from "./chunk_adder.ts";
 import { addLargeFile, divideFiles, type FileBatch } from "./file_units.ts";
+import type { EarlierChunks } from "./earlier_chunks.ts";
+import type { ContentRef } from "./model.ts";
 import type { FileToStore, StoredFile } from "./store.ts";
 import type { ThreadPool } from "./thread_pool.ts";
 
@@ -19,6 +21,8 @@ export interface FileAdderThreads {
   readonly isPoolRunning: boolean;
   /** Waits while packs are finished faster than they are taken in. */
   readonly room: () => Promise<void>;
+  /** Where content was cut; undefined when not all of it is there any more. */
+  readonly earlier: (content: ContentRef) => EarlierChunks | undefined;
   /** What the threads store is added to it. */
   readonly tally: StoredTally;
 }
@@ -56,7 +60,9 @@ export async function addFiles(
       progress(batch.bytes);
     };
     const addLarge = async (index: number) => {
-      results[index] = await addLargeFile(files[index]!.path, run);
+      const { path, previous } = files[index]!;
+      const earlier = previous === undefined ? undefined : threads.earlier(previous);
+      results[index] = await addLargeFile(path, run, earlier);
     };
     await allSettled([
       ...large.map((index) => () => addLarge(index)),

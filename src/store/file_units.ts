@@ -1,5 +1,6 @@
 /** Divides files into units of work for threads, and puts the parts of large files together again. */
-import { type FilePart, type PartResult, WHOLE_FILE_BYTES } from "./add_file.ts";
+import { type FilePart, type PartResult, WARM_UP_BYTES, WHOLE_FILE_BYTES } from "./add_file.ts";
+import { type EarlierChunks, earlierIn } from "./earlier_chunks.ts";
 import type { ContentRef } from "./model.ts";
 import { type FileStamp, lookAtSource, sameStamp } from "./source_file.ts";
 import type { FileToStore, StoredFile } from "./store.ts";
@@ -41,21 +42,34 @@ export function divideFiles(
 /** How a thread is asked for a part of a file. */
 export type PartRunner = (part: FilePart) => Promise<PartResult>;
 
-/** Stores a large file, its parts on all threads; twice when it changes meanwhile. */
-export async function addLargeFile(path: string, run: PartRunner): Promise<StoredFile> {
-  const first = await addOnce(path, run);
-  return first.kind === "changing" ? await addOnce(path, run) : first;
+/**
+ * Stores a large file, its parts on all threads; twice when it changes meanwhile.
+ * @param earlier the chunks of an earlier version
+ */
+export async function addLargeFile(
+  path: string,
+  run: PartRunner,
+  earlier?: EarlierChunks,
+): Promise<StoredFile> {
+  const first = await addOnce(path, run, earlier);
+  return first.kind === "changing" ? await addOnce(path, run, earlier) : first;
 }
 
 type Piece = Extract<PartResult, { kind: "part" }>;
 
-async function addOnce(path: string, run: PartRunner): Promise<StoredFile> {
+async function addOnce(
+  path: string,
+  run: PartRunner,
+  earlier: EarlierChunks | undefined,
+): Promise<StoredFile> {
   const now = lookAtSource(path);
   if (now.kind !== "file") return now;
   const { size } = now.stamp;
   const parts: FilePart[] = [];
   for (let from = 0; from < size || from === 0; from += PART_BYTES) {
-    parts.push({ path, from, to: Math.min(size, from + PART_BYTES), exact: false });
+    const to = Math.min(size, from + PART_BYTES);
+    const before = earlier === undefined ? {} : { earlier: earlierIn(earlier, from - WARM_UP_BYTES, to) };
+    parts.push({ path, from, to, exact: false, ...before });
   }
   // All of them settle, also when one fails: nobody may go on reading for nothing afterwards.
   const settled = await Promise.allSettled(parts.map(run));

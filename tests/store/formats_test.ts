@@ -6,6 +6,7 @@ import { IntegrityError } from "#/core/errors.ts";
 import { findCut, sizesAt } from "#/store/chunker.ts";
 import { Codec, compress, decompress } from "#/store/codec.ts";
 import { Cutter } from "#/store/cutter.ts";
+import { type EarlierChunks, EarlierCuts, earlierIn } from "#/store/earlier_chunks.ts";
 import { ID_BYTES, IdTable } from "#/store/id_table.ts";
 import { decodeFrames, decodePacks, encodeFrames, encodePacks, type Frame } from "#/store/index_format.ts";
 import { isSnapshotId } from "#/store/layout.ts";
@@ -58,6 +59,68 @@ Deno.test("content is cut alike however it comes in", () => {
   const expected = lengths(bytes.length);
   for (const pieces of [1000, 65_536, 1_048_577]) assert.deepEqual(lengths(pieces), expected);
 });
+
+/** The chunks of content, with those of an earlier version known. */
+function chunksOf(
+  bytes: Uint8Array,
+  earlier?: EarlierChunks,
+): { ids: string[]; sizes: number[]; asBefore: number } {
+  const found = { ids: [] as string[], sizes: [] as number[], asBefore: 0 };
+  const known = earlier === undefined ? undefined : new EarlierCuts(earlier, (sha256) => sha256);
+  const cutter = new Cutter(
+    (chunk, offset) => {
+      const digest = crypto.createHash("sha256").update(chunk).digest();
+      const told = known?.digestAt(offset);
+      if (told !== undefined) {
+        assert.deepEqual(told, digest);
+        found.asBefore++;
+      }
+      found.ids.push(digest.toString("hex"));
+      found.sizes.push(chunk.length);
+    },
+    0,
+    known,
+  );
+  cutter.push(bytes);
+  cutter.end();
+  return found;
+}
+
+Deno.test("what is known of an earlier version saves looking for cuts, and moves none", () => {
+  const before = bytesOf(4, 3_000_000);
+  const { ids, sizes } = chunksOf(before);
+  const earlier = { from: 0, ids: ids.slice(0, -1), sizes: sizes.slice(0, -1) };
+  const patched = before.slice();
+  for (const at of [0, 700_000, 1_500_000, 2_999_999]) patched[at]! ^= 1;
+  const noise = bytesOf(5, 1000);
+  const versions = {
+    before,
+    patched,
+    longer: new Uint8Array([...before, ...noise]),
+    shorter: before.slice(0, 2_000_001),
+    moved: new Uint8Array([...before.subarray(0, 1_000_000), ...noise, ...before.subarray(1_000_000)]),
+    other: bytesOf(6, 3_000_000),
+    empty: new Uint8Array(0),
+  };
+  for (const [name, bytes] of Object.entries(versions)) {
+    const { ids: expected } = chunksOf(bytes);
+    const found = chunksOf(bytes, earlier);
+    assert.deepEqual(found.ids, expected, name);
+    if (name === "before") assert.equal(found.asBefore, earlier.ids.length);
+    if (name === "patched") assert.ok(found.asBefore >= earlier.ids.length - 8, `${found.asBefore}`);
+    if (name === "other") assert.equal(found.asBefore, 0);
+  }
+  // Ids that are wrong, as in a store that was tampered with, only cost the time.
+  const lying = { ...earlier, ids: earlier.ids.toReversed() };
+  assert.deepEqual(chunksOf(before, lying).ids, ids);
+  const part = earlierIn(earlier, 1_000_000, 2_000_000);
+  assert.ok(part.from >= 1_000_000 && part.from < 1_000_000 + Math.max(...sizes));
+  assert.equal(part.ids[0], ids[sizes.findIndex((_, i) => sum(sizes.slice(0, i)) === part.from)]);
+});
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
 
 Deno.test("compressing: what shrinks, what does not, and what lies about its size", () => {
   const text = new TextEncoder().encode("the same words again and again; ".repeat(10_000));

@@ -131,9 +131,9 @@ Deno.test("many files go through the threads, and come back in order", async () 
 
 Deno.test("an insertion in the middle and pages that change store little", async () => {
   await withTempDir(async (folder) => {
-    const bytes = bytesOf(11, 48 * MIB);
+    const bytes = bytesOf(11, 80 * MIB);
     await using store = await openStore(`${folder}/store`);
-    await saveFiles(store, "rb-1", [writeFile(`${folder}/f`, bytes)]);
+    const [first] = await saveFiles(store, "rb-1", [writeFile(`${folder}/f`, bytes)]);
     const before = (await store.usage()).bytes;
 
     const inserted = new Uint8Array(bytes.length + 17);
@@ -143,6 +143,12 @@ Deno.test("an insertion in the middle and pages that change store little", async
     const after = (await store.usage()).bytes;
     assert.ok(after - before < bytes.length / 100, `${after - before} bytes for an insertion`);
     assert.ok(equal(await readAll(store, content!), inserted));
+    for (const previous of [first!, content!, { ...first!, chunks: ["0".repeat(64), ...first!.chunks] }]) {
+      const again = await saveFiles(store, `rb-2-${previous.chunks[0]!.slice(0, 4)}-${previous.size}`, [
+        { ...writeFile(`${folder}/f`, inserted), previous },
+      ]);
+      assert.deepEqual(again, [content], "the same chunks, whatever is known of an earlier version");
+    }
 
     for (let page = 0; page < 7; page++) bytes.set(bytesOf(1000 + page, 64 * 1024), page * 100 * 64 * 1024);
     await saveFiles(store, "rb-3", [writeFile(`${folder}/f`, bytes)]);
