@@ -16,14 +16,40 @@ export interface EarlierChunks {
   readonly sizes: readonly number[];
 }
 
-/** Those that begin in a part of the content. */
-export function earlierIn(all: EarlierChunks, from: number, to: number): EarlierChunks {
-  let at = all.from;
-  let first = 0;
-  while (first < all.ids.length && at < from) at += all.sizes[first++]!;
-  let last = first;
-  for (let end = at; last < all.ids.length && end < to;) end += all.sizes[last++]!;
-  return { from: at, ids: all.ids.slice(first, last), sizes: all.sizes.slice(first, last) };
+/** How an earlier version of a file was cut. */
+export class EarlierVersion {
+  readonly #ids: readonly string[];
+  /** Where each chunk begins, and where the last ends. */
+  readonly #starts: Float64Array;
+
+  /** @param ids in hex @param sizes in bytes */
+  constructor(ids: readonly string[], sizes: readonly number[]) {
+    this.#ids = ids;
+    this.#starts = new Float64Array(ids.length + 1);
+    sizes.forEach((size, i) => this.#starts[i + 1] = this.#starts[i]! + size);
+  }
+
+  /** The chunks that begin in a part of the content. */
+  within(from: number, to: number): EarlierChunks {
+    const [first, last] = [this.#firstFrom(from), this.#firstFrom(to)];
+    const starts = this.#starts.subarray(first, last + 1);
+    return {
+      from: starts[0]!,
+      ids: this.#ids.slice(first, last),
+      sizes: Array.from(starts.subarray(1), (end, i) => end - starts[i]!),
+    };
+  }
+
+  /** The number of the first chunk that begins there or later; that of chunks where there is none. */
+  #firstFrom(offset: number): number {
+    let [low, high] = [0, this.#ids.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#starts[middle]! < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
 export class EarlierCuts implements KnownCuts {

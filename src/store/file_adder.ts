@@ -4,7 +4,7 @@ import type { BatchOptions } from "#/storage/object_store.ts";
 import { addFilePart, addWholeFile, type FilePart, type PartResult, WHOLE_FILE_BYTES } from "./add_file.ts";
 import type { ChunkTaker, StoredTally } from "./chunk_adder.ts";
 import { addLargeFile, divideFiles, type FileBatch } from "./file_units.ts";
-import type { EarlierChunks } from "./earlier_chunks.ts";
+import type { EarlierVersion } from "./earlier_chunks.ts";
 import type { ContentRef } from "./model.ts";
 import type { FileToStore, StoredFile } from "./store.ts";
 import type { ThreadPool } from "./thread_pool.ts";
@@ -22,7 +22,7 @@ export interface FileAdderThreads {
   /** Waits while packs are finished faster than they are taken in. */
   readonly room: () => Promise<void>;
   /** Where content was cut; undefined when not all of it is there any more. */
-  readonly earlier: (content: ContentRef) => EarlierChunks | undefined;
+  readonly earlier: (content: ContentRef) => EarlierVersion | undefined;
   /** What the threads store is added to it. */
   readonly tally: StoredTally;
 }

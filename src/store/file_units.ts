@@ -1,6 +1,6 @@
 /** Divides files into units of work for threads, and puts the parts of large files together again. */
 import { type FilePart, type PartResult, WARM_UP_BYTES, WHOLE_FILE_BYTES } from "./add_file.ts";
-import { type EarlierChunks, earlierIn } from "./earlier_chunks.ts";
+import type { EarlierVersion } from "./earlier_chunks.ts";
 import type { ContentRef } from "./model.ts";
 import { type FileStamp, lookAtSource, sameStamp } from "./source_file.ts";
 import type { FileToStore, StoredFile } from "./store.ts";
@@ -44,12 +44,12 @@ export type PartRunner = (part: FilePart) => Promise<PartResult>;
 
 /**
  * Stores a large file, its parts on all threads; twice when it changes meanwhile.
- * @param earlier the chunks of an earlier version
+ * @param earlier how an earlier version was cut
  */
 export async function addLargeFile(
   path: string,
   run: PartRunner,
-  earlier?: EarlierChunks,
+  earlier?: EarlierVersion,
 ): Promise<StoredFile> {
   const first = await addOnce(path, run, earlier);
   return first.kind === "changing" ? await addOnce(path, run, earlier) : first;
@@ -60,7 +60,7 @@ type Piece = Extract<PartResult, { kind: "part" }>;
 async function addOnce(
   path: string,
   run: PartRunner,
-  earlier: EarlierChunks | undefined,
+  earlier: EarlierVersion | undefined,
 ): Promise<StoredFile> {
   const now = lookAtSource(path);
   if (now.kind !== "file") return now;
@@ -68,7 +68,7 @@ async function addOnce(
   const parts: FilePart[] = [];
   for (let from = 0; from < size || from === 0; from += PART_BYTES) {
     const to = Math.min(size, from + PART_BYTES);
-    const before = earlier === undefined ? {} : { earlier: earlierIn(earlier, from - WARM_UP_BYTES, to) };
+    const before = earlier === undefined ? {} : { earlier: earlier.within(from - WARM_UP_BYTES, to) };
     parts.push({ path, from, to, exact: false, ...before });
   }
   // All of them settle, also when one fails: nobody may go on reading for nothing afterwards.

@@ -12,7 +12,7 @@ import { ChunkAdder, type ChunkTaker, counting, type SharedTables, type StoredTa
 import { MIN_CHUNK_BYTES } from "./chunker.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { ContentAdder } from "./content_adder.ts";
-import type { EarlierChunks } from "./earlier_chunks.ts";
+import { EarlierVersion } from "./earlier_chunks.ts";
 import { addFiles } from "./file_adder.ts";
 import { IdTable } from "./id_table.ts";
 import { writeIndex } from "./index_file.ts";
@@ -94,7 +94,7 @@ export class PackStoreWriter implements SharedStoreWriter {
         pool: () => this.#pool ??= this.#startPool(),
         isPoolRunning: this.#pool !== undefined,
         room: () => this.#intake.room(),
-        earlier: (content) => earlierChunks(content, this.#parts.index),
+        earlier: (content) => earlierVersion(content, this.#parts.index),
       }, { ...options, ...(signal === undefined ? {} : { signal }) });
     });
   }
@@ -231,10 +231,10 @@ export class PackStoreWriter implements SharedStoreWriter {
 }
 
 /** The last chunk ends where the content ended, and says nothing of how it is cut now. */
-function earlierChunks({ chunks }: ContentRef, index: StoreIndex): EarlierChunks | undefined {
+function earlierVersion({ chunks }: ContentRef, index: StoreIndex): EarlierVersion | undefined {
   const ids = chunks.slice(0, -1);
   const sizes = ids.map((id) => index.find(Uint8Array.fromHex(id))?.size);
-  return sizes.every((size) => size !== undefined) ? { from: 0, ids, sizes } : undefined;
+  return sizes.every((size) => size !== undefined) ? new EarlierVersion(ids, sizes) : undefined;
 }
 
 function anyOf(...signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined {

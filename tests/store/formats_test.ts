@@ -6,7 +6,7 @@ import { IntegrityError } from "#/core/errors.ts";
 import { findCut, sizesAt } from "#/store/chunker.ts";
 import { Codec, compress, decompress } from "#/store/codec.ts";
 import { Cutter } from "#/store/cutter.ts";
-import { type EarlierChunks, EarlierCuts, earlierIn } from "#/store/earlier_chunks.ts";
+import { type EarlierChunks, EarlierCuts, EarlierVersion } from "#/store/earlier_chunks.ts";
 import { ID_BYTES, IdTable } from "#/store/id_table.ts";
 import { decodeFrames, decodePacks, encodeFrames, encodePacks, type Frame } from "#/store/index_format.ts";
 import { isSnapshotId } from "#/store/layout.ts";
@@ -113,7 +113,11 @@ Deno.test("what is known of an earlier version saves looking for cuts, and moves
   // Ids that are wrong, as in a store that was tampered with, only cost the time.
   const lying = { ...earlier, ids: earlier.ids.toReversed() };
   assert.deepEqual(chunksOf(before, lying).ids, ids);
-  const part = earlierIn(earlier, 1_000_000, 2_000_000);
+  const version = new EarlierVersion(earlier.ids, earlier.sizes);
+  assert.deepEqual(version.within(0, Infinity), earlier);
+  assert.deepEqual(version.within(-100, 1), { from: 0, ids: ids.slice(0, 1), sizes: sizes.slice(0, 1) });
+  assert.deepEqual(version.within(2_999_999, Infinity).ids, []);
+  const part = version.within(1_000_000, 2_000_000);
   assert.ok(part.from >= 1_000_000 && part.from < 1_000_000 + Math.max(...sizes));
   assert.equal(part.ids[0], ids[sizes.findIndex((_, i) => sum(sizes.slice(0, i)) === part.from)]);
 });
