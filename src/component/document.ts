@@ -1,5 +1,5 @@
 /** YAML documents of a meta repository: read strictly, edited without touching what was not meant. */
-import { type Document, isMap, parseDocument, visit } from "yaml";
+import { Document, isMap, isScalar, parseDocument, Scalar, visit } from "yaml";
 import { RollbackManifestError, RollbackVersionNotFoundError } from "#/core/errors.ts";
 import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
@@ -84,14 +84,38 @@ export function parseToEdit(text: string, path: string, what: string): YamlDocum
 function keepAsWritten(document: Document.Parsed): void {
   visit(document, {
     Scalar(_key, node) {
-      if (typeof node.value !== "number" || node.source === undefined) return;
-      if (String(node.value) !== node.source) node.value = node.source;
+      const { value, source } = node;
+      if (typeof value !== "number" || source === undefined || String(value) === source) return;
+      numbers.set(node, value);
+      node.value = source;
+    },
+  });
+}
+
+/** What other readers take for numbers, and {@link keepAsWritten} made text. */
+const numbers = new WeakMap<Scalar, number>();
+
+/** Whether a value reads as text here and as a number elsewhere. */
+export function isNumberElsewhere(node: unknown): boolean {
+  return isScalar(node) && numbers.has(node);
+}
+
+/** Numbers again, so that they get no quotes: those of them that the writer writes as they were. */
+function numbersAgain(document: Document): void {
+  visit(document, {
+    Scalar(key, node) {
+      const number = numbers.get(node);
+      if (key === "key" || number === undefined || node.value !== node.source) return;
+      const { format, minFractionDigits } = node;
+      const alone = new Document(Object.assign(new Scalar(number), { format, minFractionDigits }));
+      if (alone.toString().trim() === node.source) node.value = number;
     },
   });
 }
 
 /** The document as text again: what was not changed is as it was. */
 export function yamlText(document: Document): string {
+  numbersAgain(document);
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 

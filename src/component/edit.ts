@@ -1,7 +1,7 @@
 /** Edits of manifests and lock files: a value is replaced where it stands, every other byte stays as it is. */
 import { Document, isMap, isScalar, parse, type Scalar } from "yaml";
 import { canonicalJson, isJsonObject, type JsonObject } from "#/core/json.ts";
-import { parseToEdit, parseYaml, yamlText } from "./document.ts";
+import { isNumberElsewhere, parseToEdit, parseYaml, yamlText } from "./document.ts";
 
 /** Fields to be set, by component. */
 export type ComponentFields = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -30,7 +30,9 @@ export function setFields(
     const node = document.getIn(keys, true);
     if (!isScalar(node) || node.range === undefined || node.range === null || node.anchor !== undefined) {
       missing.push({ keys, value });
-    } else if (String(node.source ?? node.value) !== value || typeof node.value !== "string") {
+    } else if (
+      String(node.source ?? node.value) !== value || typeof node.value !== "string" || isNumberElsewhere(node)
+    ) {
       replacements.push({ start: node.range[0], end: node.range[1], text: written(node, value) });
     }
   };
@@ -80,7 +82,8 @@ export function lockDocument(
   const before = isJsonObject(value["components"]) ? value["components"] : {};
   const isAs = (name: string, fields: JsonObject) =>
     Object.entries(fields).every(([key, it]) =>
-      canonicalJson(it) === canonicalJson(fieldsOf(before[name])[key] ?? null)
+      canonicalJson(it) === canonicalJson(fieldsOf(before[name])[key] ?? null) &&
+      !isNumberElsewhere(document.getIn(["components", name, key], true))
     );
   const gone = Object.keys(before).filter((name) => !Object.hasOwn(components, name));
   const changed = Object.entries(components).filter(([name, fields]) => !isAs(name, fields));

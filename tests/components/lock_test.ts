@@ -1,7 +1,7 @@
 /** Lock files: written, compared, promoted; and edits that leave everything else alone. */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
-import { setFields } from "#/component/edit.ts";
+import { lockDocument, setFields } from "#/component/edit.ts";
 import { parseLock } from "#/component/lock.ts";
 import { parseManifest } from "#/component/manifest.ts";
 import { checkRanges, isInRange, newestFirst, tagNames, writtenLike } from "#/component/versions.ts";
@@ -140,6 +140,19 @@ components:
   );
   const edited = setFields(text, "/lock.yaml", { float: { version: "1.1" }, long: { branch: "main" } });
   assert.equal(parseLock(edited, "/lock.yaml").components.get("zero")?.commit, "0123456", edited);
+  // Adding a field writes the whole document again: what others read as numbers stays numbers where it can.
+  const limits = `components:
+  a:
+    limits: { cpu: 0.50, scale: 1.0, mode: 0644 }
+  b: {}
+`;
+  const more = setFields(limits, "/components.yaml", { b: { version: "2.0" } });
+  assert.match(more, /cpu: 0\.50, scale: 1\.0, mode: "0644"/);
+  assert.match(more, /version: "2\.0"/);
+  const again = lockDocument("components: {a: {commit: 12345e6789}}", "/lock.yaml", {}, {
+    a: { commit: "12345e6789" },
+  }, "now");
+  assert.match(again, /commit: "12345e6789"/, "quoted for those who would read a number");
   const manifest = parseManifest("components: {a: {version: 1.10}}", "/components.yaml");
   assert.equal(manifest.components.get("a")?.version, "1.10");
 });

@@ -1,5 +1,7 @@
 /** Trees that others work in meanwhile: files that change or go while they are read, sockets of running programs. */
 import assert from "node:assert/strict";
+import { type Native, native } from "#/core/native.ts";
+import { testRequiring } from "../support/require.ts";
 import { withTempDir } from "../support/temp.ts";
 import { TreeWorld } from "./tree_support.ts";
 
@@ -61,12 +63,8 @@ Deno.test("sockets are left to the programs that serve them", async () => {
 Deno.test("a hard link far away keeps the content of a file that goes while it is read", async () => {
   await withTempDir(async (folder) => {
     const root = `${folder}/data`;
-    for (const name of ["a", "m", "z"]) Deno.mkdirSync(`${root}/${name}`, { recursive: true });
-    Deno.writeTextFileSync(`${root}/a/first`, "content");
-    Deno.linkSync(`${root}/a/first`, `${root}/z/second`);
-    Deno.linkSync(`${root}/a/first`, `${root}/z/third`);
-    // More than the walk hands over to be read at once.
-    for (let i = 0; i < 5000; i++) Deno.writeTextFileSync(`${root}/m/${i}`, "");
+    // More files than the walk hands over to be read at once.
+    makeLinks(root, 5000);
     const world = new TreeWorld(folder, { paths: [root] });
     world.store.onRead = (path) => {
       if (path.endsWith("/first")) Deno.removeSync(path);
@@ -80,3 +78,62 @@ Deno.test("a hard link far away keeps the content of a file that goes while it i
     assert.throws(() => Deno.lstatSync(`${root}/a/first`), Deno.errors.NotFound);
   });
 });
+
+for (const others of [0, 5000]) {
+  Deno.test(`a hard link stays the old file where its first name becomes another, ${others} files further`, async () => {
+    await withTempDir(async (folder) => {
+      const root = `${folder}/data`;
+      makeLinks(root, others);
+      const world = new TreeWorld(folder, { paths: [root] });
+      let isSwapped = false;
+      world.store.onRead = (path) => {
+        if (!path.endsWith("/first") || isSwapped) return;
+        isSwapped = true;
+        Deno.writeTextFileSync(`${root}/a/.tmp`, "the new one");
+        Deno.renameSync(`${root}/a/.tmp`, path);
+      };
+      const saved = await world.capture();
+      assert.deepEqual(saved.warnings, []);
+      Deno.removeSync(root, { recursive: true });
+      await world.restore(saved);
+      const texts = ["a/first", "z/second", "z/third"].map((it) => Deno.readTextFileSync(`${root}/${it}`));
+      assert.deepEqual(texts, ["the new one", "content", "content"]);
+    });
+  });
+
+  testRequiring(
+    ["linux"],
+    `a hard link stays where its first name goes before it is read, ${others} files further`,
+    async () => {
+      await withTempDir(async (folder) => {
+        const root = `${folder}/data`;
+        makeLinks(root, others);
+        const world = new TreeWorld(folder, { paths: [root] });
+        const system = native()! as { -readonly [Name in keyof Native]: Native[Name] };
+        const { readAttributes } = system;
+        system.readAttributes = (path) => {
+          if (path === `${root}/a/first`) Deno.removeSync(path);
+          return readAttributes(path);
+        };
+        try {
+          const saved = await world.capture();
+          assert.match(saved.warnings.join("\n"), /first/);
+          Deno.removeSync(root, { recursive: true });
+          await world.restore(saved);
+        } finally {
+          system.readAttributes = readAttributes;
+        }
+        assert.equal(Deno.readTextFileSync(`${root}/z/second`), "content");
+        assert.equal(Deno.readTextFileSync(`${root}/z/third`), "content");
+      });
+    },
+  );
+}
+
+/** Three names of one file, the first of them some files before the others. */
+function makeLinks(root: string, others: number): void {
+  for (const name of ["a", "m", "z"]) Deno.mkdirSync(`${root}/${name}`, { recursive: true });
+  Deno.writeTextFileSync(`${root}/a/first`, "content");
+  for (const name of ["second", "third"]) Deno.linkSync(`${root}/a/first`, `${root}/z/${name}`);
+  for (let i = 0; i < others; i++) Deno.writeTextFileSync(`${root}/m/${i}`, "");
+}

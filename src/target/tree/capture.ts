@@ -104,7 +104,7 @@ class CaptureRun {
   /** The portion that the store reads while the walk goes on, and the one before it. */
   #reading: Promise<void> = Promise.resolve();
   #earlier: Promise<void> = Promise.resolve();
-  /** Paths that went while they were read. */
+  /** Paths that went or became other files while they were read. */
   readonly #gone = new Set<string>();
   #waitingFiles = 0;
   #waitingBytes = 0;
@@ -223,6 +223,8 @@ class CaptureRun {
     } catch (error) {
       if ((error as { code?: string }).code === "ENOENT") {
         this.#notes.vanished.push(seen.path);
+        this.#gone.add(seen.path);
+        this.#links.forget(seen.path);
         return undefined;
       }
       this.#notes.unreadable.push(`${seen.path} (${(error as { code?: string }).code ?? String(error)})`);

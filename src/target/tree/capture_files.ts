@@ -19,7 +19,7 @@ export interface ReadOutcome {
 interface ReadOptions {
   readonly context: CaptureContext;
   readonly describe: (seen: Seen) => TreeEntry | undefined;
-  /** Paths that went, and no longer stand for their hard links; added to. */
+  /** Paths that went or became other files, and no longer stand for their hard links; added to. */
   readonly gone: Set<string>;
 }
 
@@ -53,7 +53,7 @@ export async function readChanged(
   let open = toBeRead(waiting);
   let stored = first;
   const { gone } = options;
-  const before = gone.size;
+  const went: string[] = [];
   for (let attempt = 1; open.length > 0; attempt++) {
     if (attempt > 1) stored = await beginReading(open, options.context);
     outcome.read += open.length;
@@ -62,12 +62,13 @@ export async function readChanged(
       const last = attempt >= ATTEMPTS;
       const verdict = settle(it, stored[i]!, last, options, outcome);
       if (verdict === "again") again.push(it);
-      if (verdict === "gone") gone.add(it.seen.path);
+      if (verdict === "gone") went.push(it.seen.path);
     });
     open = again;
   }
   await completeDigests(waiting, options.context.signal);
-  for (const path of [...gone].slice(before)) {
+  for (const path of went) {
+    gone.add(path);
     outcome.warnings.push(`Went while it was read, and is not in the snapshot: ${JSON.stringify(path)}`);
   }
   return gone.size === 0 ? outcome : await adoptLinks(waiting, options, outcome);
@@ -113,6 +114,8 @@ function settle(
     it.entry = { ...it.entry!, content: stored.content };
     return "done";
   }
+  // Its further names are still names of the file that was there.
+  if (it.seen.nlink > 1 && (now.ino !== it.seen.ino || now.dev !== it.seen.dev)) options.gone.add(path);
   const described = options.describe(now);
   it.entry = described;
   if (described === undefined) return "done";
