@@ -6,7 +6,7 @@ import { podmanCreate } from "#/target/container/create_podman.ts";
 import { CliEngine } from "#/target/container/engine.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
 import { askOnce, servicesOf } from "#/target/container/know.ts";
-import { openEngine } from "#/target/container/open_engine.ts";
+import { openEngine, whoAnswers } from "#/target/container/open_engine.ts";
 import { runProgram } from "#/target/run_program.ts";
 import { containerOf } from "#/target/container/engine_parse.ts";
 import { containerSchema } from "#/target/container/config.ts";
@@ -175,3 +175,49 @@ testRequiring(["posix"], "container: a service that hangs does not work, and is 
     message: "cache hangs: it was asked, and gave no answer in time",
   });
 });
+
+testRequiring(
+  ["podman"],
+  "container: while docker is down, podman is meant only if it has containers",
+  async () => {
+    await withTempDir(async (folder) => {
+      const conf = `[storage]\ndriver = "vfs"\ngraphroot = "${folder}/root"\nrunroot = "${folder}/run"\n`;
+      Deno.writeTextFileSync(`${folder}/storage.conf`, conf);
+      // Docker's client is told nothing by a variable that backout would take for the user's word.
+      Deno.mkdirSync(`${folder}/.docker`);
+      Deno.writeTextFileSync(`${folder}/.docker/config.json`, '{"currentContext": "none"}');
+      const metadata = `${folder}/.docker/contexts/meta/${await sha256("none")}`;
+      Deno.mkdirSync(metadata, { recursive: true });
+      const endpoints = { docker: { Host: `unix://${folder}/none.sock`, SkipTLSVerify: false } };
+      Deno.writeTextFileSync(
+        `${metadata}/meta.json`,
+        JSON.stringify({ Name: "none", Metadata: {}, Endpoints: endpoints }),
+      );
+      const variables: Record<string, string> = {
+        PATH: Deno.env.get("PATH")!,
+        HOME: folder,
+        DOCKER_CONFIG: `${folder}/.docker`,
+        CONTAINERS_STORAGE_CONF: `${folder}/storage.conf`,
+      };
+      const context = { env: (name: string) => variables[name], signal: new AbortController().signal };
+      const error = await rejection(whoAnswers(context));
+      assert.ok(error instanceof EngineError && error.problem === "unreachable", String(error));
+      assert.match(error.hint!, /say which engine is meant by `engine:`/);
+      const podman = (...args: readonly string[]) => {
+        const options = { args: [...args], env: variables, clearEnv: true };
+        const { success, stderr } = new Deno.Command("podman", options).outputSync();
+        assert.ok(success, new TextDecoder().decode(stderr));
+      };
+      new Deno.Command("tar", { args: ["-cf", `${folder}/base.tar`, "-C", folder, "storage.conf"] })
+        .outputSync();
+      podman("import", "--quiet", `${folder}/base.tar`, "base:1");
+      podman("create", "--quiet", "--name", "one", "base:1", "true");
+      assert.equal(await whoAnswers(context), "podman");
+      podman("rm", "-f", "one");
+    });
+  },
+);
+
+async function sha256(text: string): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
+}

@@ -68,6 +68,10 @@ export class CliEngine implements Engine {
       : `${this.kind} ${version}`;
   }
 
+  async hasContainers(): Promise<boolean> {
+    return (await this.#text(["ps", "-aq"], "list containers")).trim() !== "";
+  }
+
   async containersOf(project: string): Promise<readonly Container[]> {
     const found = await this.#containers(`label=com.docker.compose.project=${project}`);
     const own = found.filter((it) => it.service !== "" && it.labels["com.docker.compose.oneoff"] !== "True");

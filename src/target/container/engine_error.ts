@@ -35,7 +35,7 @@ const PROBLEMS: readonly (readonly [RegExp, EngineProblem, string])[] = [
   [
     /cannot connect to the docker daemon|connection refused|is the docker daemon running|unable to connect to podman|dial unix|error during connect|connection reset|unexpected EOF|^EOF$|no such host/i,
     "unreachable",
-    "Start it (systemctl start docker), or name it in DOCKER_HOST or CONTAINER_HOST; then run the command again.",
+    "Start it (systemctl start docker), or say which engine is meant by `engine:`, DOCKER_HOST or CONTAINER_HOST; then run the command again.",
   ],
   [
     /port is already allocated|bind for .+ failed|address already in use|port.*already in use/i,

@@ -25,20 +25,27 @@ export async function openEngine(
   return new CliEngine({ kind: answered, context });
 }
 
-async function whoAnswers(context: Context): Promise<EngineKind> {
+/**
+ * Docker, or podman where docker is not installed. Where only docker's daemon is down, podman is meant if it has
+ * containers: else a stack of docker would look as if nothing of it were there.
+ * @throws {EngineError} none answers; {ProgramError} none is installed
+ */
+export async function whoAnswers(context: Context): Promise<EngineKind> {
   try {
     await new CliEngine({ kind: "docker", context }).describe();
     return "docker";
   } catch (error) {
-    const isAbsent = error instanceof ProgramError && error.end === "missing" ||
-      error instanceof EngineError && error.problem === "unreachable";
-    if (!isAbsent) throw error;
+    const isDown = error instanceof EngineError && error.problem === "unreachable";
+    const isMissing = error instanceof ProgramError && error.end === "missing";
+    if (!isDown && !isMissing) throw error;
+    const podman = new CliEngine({ kind: "podman", context });
     try {
-      await new CliEngine({ kind: "podman", context }).describe();
-      return "podman";
+      await podman.describe();
     } catch (second) {
       throw second instanceof ProgramError && second.end === "missing" ? error : second;
     }
+    if (isDown && !await podman.hasContainers()) throw error;
+    return "podman";
   }
 }
 
