@@ -198,6 +198,7 @@ export async function redoCommit(store: ObjectStore, journal: Journal): Promise<
 /** Discards what was prepared and not committed. */
 export async function discard(store: ObjectStore, journal: Journal): Promise<void> {
   await refuseIfMoved(store, journal);
+  await store.settle(); // what arrives later would stay behind
   await removeAdded(store, journal);
   await removeCreated(store, journal);
   await store.flush();

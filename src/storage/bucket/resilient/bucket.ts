@@ -187,7 +187,8 @@ export class ResilientBucket implements Bucket {
     const action = `copy ${from.key} to ${to}`;
     const send = (signal: AbortSignal) => this.#inner.copy(from, to, { ...options, signal });
     if (from.size <= COPY_IN_PARTS_BYTES) {
-      return this.#retry(options.signal, () => this.#change(action, options.signal, send));
+      // Once it is sent it is waited for, also by who was told to stop: it would be made all the same, and stay behind.
+      return this.#retry(options.signal, () => this.#change(action, undefined, send));
     }
     const parts = Math.ceil(from.size / COPY_PART_BYTES);
     const ms = this.#requestMs * (parts + 2); // and its beginning and end
