@@ -71,6 +71,19 @@ async function failures(t: Deno.TestContext, service: Service): Promise<void> {
     }
   });
 
+  await t.step("a copy that was sent before a stop is waited for", async () => {
+    await using place = await openPlace(service);
+    await place.direct.put("old", bytesOf(BODY));
+    const controller = new AbortController();
+    place.proxy.onRequest = ({ kind }) => kind === "copy" ? { kind: "pass", delayMs: 200 } : PASS;
+    const from = (await place.direct.head("old"))!;
+    const copying = resilient(place.proxied).copy(from, "new", { signal: controller.signal });
+    while (countOf(place.proxy, "copy") === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    controller.abort();
+    await copying;
+    assert.equal(await textAt(place.direct, "new"), BODY);
+  });
+
   await t.step("a body that breaks off or falls silent is an error of its stream", async () => {
     await using place = await openPlace(service);
     await place.direct.put("old", bytesOf(BODY));
