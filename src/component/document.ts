@@ -77,6 +77,9 @@ export function parseToEdit(text: string, path: string, what: string): YamlDocum
   return { document, value };
 }
 
+/** What other readers take for numbers, and {@link keepAsWritten} made text. */
+const numbers = new WeakMap<Scalar, number>();
+
 /**
  * Makes text of a number that would not be written again as it is: `1.0` is a version, `0123456` and
  * `12345e6789` are beginnings of commits.
@@ -91,9 +94,6 @@ function keepAsWritten(document: Document.Parsed): void {
     },
   });
 }
-
-/** What other readers take for numbers, and {@link keepAsWritten} made text. */
-const numbers = new WeakMap<Scalar, number>();
 
 /** Whether a value reads as text here and as a number elsewhere. */
 export function isNumberElsewhere(node: unknown): boolean {

@@ -1,5 +1,5 @@
 /** Stores chunks that are not there yet. One for each thread; what is there, they share. */
-import * as crypto from "node:crypto";
+import { sha256 } from "#/core/sha256.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { IdTable, type SharedIdTable } from "./id_table.ts";
 import { hexOf } from "./layout.ts";
@@ -31,10 +31,10 @@ export type ChunkTaker = Pick<ChunkAdder, "add" | "idOf">;
 /** The same adder, with what it stores meanwhile added to a tally. */
 export function counting(adder: ChunkAdder, tally: StoredTally): ChunkTaker {
   return {
-    idOf: (sha256) => adder.idOf(sha256),
-    add: (bytes, sha256) => {
+    idOf: (digest) => adder.idOf(digest),
+    add: (bytes, digest) => {
       const before = adder.packs.storedBytes;
-      const added = adder.add(bytes, sha256);
+      const added = adder.add(bytes, digest);
       tally.bytes += adder.packs.storedBytes - before;
       return added;
     },
@@ -62,19 +62,19 @@ export class ChunkAdder {
   }
 
   /** What a chunk with this digest is called. */
-  idOf(sha256: Uint8Array): Uint8Array {
-    return this.#cipher.id(sha256);
+  idOf(digest: Uint8Array): Uint8Array {
+    return this.#cipher.id(digest);
   }
 
-  /** Its bytes may be used anew afterwards. @param sha256 of them, where it is known */
-  add(bytes: Uint8Array, sha256: Uint8Array = digestOf(bytes)): AddedChunk {
-    const id = this.#cipher.id(sha256);
+  /** Its bytes may be used anew afterwards. @param digest their SHA-256, where it is known */
+  add(bytes: Uint8Array, digest: Uint8Array = sha256(bytes)): AddedChunk {
+    const id = this.#cipher.id(digest);
     this.#guarded(() => {
       const isKnown = this.#known.some((table) => table.find(id) !== undefined) || !this.#added.add(id);
       if (!isKnown) this.packs.add(bytes, id);
     });
     const hex = hexOf(id);
-    return { id: hex, sha256: id === sha256 ? hex : hexOf(sha256) };
+    return { id: hex, sha256: id === digest ? hex : hexOf(digest) };
   }
 
   /** Ends the pack. */
@@ -91,8 +91,4 @@ export class ChunkAdder {
       throw error;
     }
   }
-}
-
-function digestOf(bytes: Uint8Array): Uint8Array {
-  return crypto.createHash("sha256").update(bytes).digest();
 }

@@ -1,6 +1,6 @@
 /** Copies the chunks of snapshots into another store, in the order in which they lie in the packs. */
-import { createHash } from "node:crypto";
 import { throwIfStopped } from "#/core/pace.ts";
+import { sha256 } from "#/core/sha256.ts";
 import type { ChunkPlace } from "./chunk_index.ts";
 import { ChunkSink } from "./chunk_sink.ts";
 import { IdMap } from "./id_map.ts";
@@ -101,7 +101,7 @@ export class CopyChunks {
 
   async #add(id: Uint8Array, bytes: Uint8Array, sink: ChunkSink): Promise<void> {
     if (this.sameIds) return await sink.add(bytes, id);
-    const theirs = this.#to.cipher.id(createHash("sha256").update(bytes).digest());
+    const theirs = this.#to.cipher.id(sha256(bytes));
     this.#ids.set(id, theirs);
     if (this.#toIndex.find(theirs) === undefined) await sink.add(bytes, theirs);
   }

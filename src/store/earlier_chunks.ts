@@ -2,7 +2,7 @@
  * The chunks of an earlier version of a large file. Where the bytes are the same the cuts are the same, so they need not be
  * looked for: to see that a chunk is as it was costs its digest, which is needed anyway.
  */
-import * as crypto from "node:crypto";
+import { sha256 } from "#/core/sha256.ts";
 import type { KnownCuts } from "./cutter.ts";
 import { hexOf } from "./layout.ts";
 
@@ -54,12 +54,12 @@ export class EarlierVersion {
 
 export class EarlierCuts implements KnownCuts {
   readonly #chunks = new Map<number, { readonly id: string; readonly size: number }>();
-  readonly #idOf: (sha256: Uint8Array) => Uint8Array;
+  readonly #idOf: (digest: Uint8Array) => Uint8Array;
   /** The chunk that was found to be as it was. */
-  #last: { readonly offset: number; readonly sha256: Uint8Array } | undefined;
+  #last: { readonly offset: number; readonly digest: Uint8Array } | undefined;
 
   /** @param idOf the id of a chunk with this digest */
-  constructor({ from, ids, sizes }: EarlierChunks, idOf: (sha256: Uint8Array) => Uint8Array) {
+  constructor({ from, ids, sizes }: EarlierChunks, idOf: (digest: Uint8Array) => Uint8Array) {
     this.#idOf = idOf;
     let at = from;
     ids.forEach((id, i) => {
@@ -73,14 +73,14 @@ export class EarlierCuts implements KnownCuts {
   }
 
   isAsBefore(bytes: Uint8Array, offset: number): boolean {
-    const sha256 = crypto.createHash("sha256").update(bytes).digest();
-    if (hexOf(this.#idOf(sha256)) !== this.#chunks.get(offset)?.id) return false;
-    this.#last = { offset, sha256 };
+    const digest = sha256(bytes);
+    if (hexOf(this.#idOf(digest)) !== this.#chunks.get(offset)?.id) return false;
+    this.#last = { offset, digest };
     return true;
   }
 
   /** The SHA-256 of the chunk there, if it was just found to be as before. */
   digestAt(offset: number): Uint8Array | undefined {
-    return this.#last?.offset === offset ? this.#last.sha256 : undefined;
+    return this.#last?.offset === offset ? this.#last.digest : undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** The chunks of a frame, each checked against its id. */
-import { createHash } from "node:crypto";
+import { sha256 } from "#/core/sha256.ts";
 import { messageOf, StorageError } from "#/core/errors.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkCipher } from "./cipher.ts";
@@ -49,9 +49,9 @@ export function* chunksOf(cipher: ChunkCipher, frame: Frame, bytes: Uint8Array):
     const size = frame.sizes[number++]!;
     const part = bytes.subarray(at, at + size);
     at += size;
-    const sha256 = createHash("sha256").update(part).digest();
-    const isRight = areEqual(cipher.id(sha256), id);
-    yield { id, bytes: isRight ? part : undefined, sha256 };
+    const digest = sha256(part);
+    const isRight = areEqual(cipher.id(digest), id);
+    yield { id, bytes: isRight ? part : undefined, sha256: digest };
   }
 }
 

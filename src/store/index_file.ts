@@ -1,5 +1,5 @@
 /** Index files: what one writer added to the store, so that a reader need not open packs. */
-import { createHash } from "node:crypto";
+import { sha256 } from "#/core/sha256.ts";
 import { IntegrityError } from "#/core/errors.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkCipher } from "./cipher.ts";
@@ -26,7 +26,7 @@ export async function writeIndex(
   const body = sealBody(encodePacks(packs), cipher, level, name);
   const bytes = new Uint8Array(HEAD_BYTES + body.length);
   bytes.set(MAGIC);
-  bytes.set(createHash("sha256").update(body).digest(), MAGIC.length);
+  bytes.set(sha256(body), MAGIC.length);
   bytes.set(body, HEAD_BYTES);
   await backend.create(name, bytes);
   return name;
@@ -44,7 +44,7 @@ export async function readIndex(
   const bytes = await backend.read(name);
   if (bytes === undefined) return undefined;
   const body = bytes.subarray(HEAD_BYTES);
-  const digest = createHash("sha256").update(body).digest();
+  const digest = sha256(body);
   const isWhole = bytes.length >= HEAD_BYTES && MAGIC.every((byte, i) => bytes[i] === byte) &&
     digest.every((byte, i) => bytes[MAGIC.length + i] === byte);
   if (!isWhole) throw damagedIndex(backend, name, "it is torn or changed");

@@ -1,5 +1,5 @@
 /** The frame of a pack file: a mark at its begin, and at its end what is in it, so that an index can be made anew. */
-import { createHash } from "node:crypto";
+import { sha256 } from "#/core/sha256.ts";
 import { IntegrityError } from "#/core/errors.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkCipher } from "./cipher.ts";
@@ -19,7 +19,7 @@ const TRAILER_BYTES = 4 + DIGEST_BYTES + 8;
 export function encodeTrailer(footer: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(TRAILER_BYTES);
   new DataView(bytes.buffer).setUint32(0, footer.length, true);
-  bytes.set(createHash("sha256").update(footer).digest(), 4);
+  bytes.set(sha256(footer), 4);
   bytes.set(END_MAGIC, 4 + DIGEST_BYTES);
   return bytes;
 }
@@ -48,7 +48,7 @@ export async function readPackFooter(
   const digest = trailer.subarray(4, 4 + DIGEST_BYTES);
   if (
     footer === undefined ||
-    !createHash("sha256").update(footer).digest().every((byte, i) => byte === digest[i])
+    !sha256(footer).every((byte, i) => byte === digest[i])
   ) {
     throw damagedPack(backend, name, "its list of chunks is changed");
   }

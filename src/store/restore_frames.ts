@@ -1,6 +1,6 @@
 /** Takes frames apart and writes their chunks into files. Synchronous: the caller is a worker, or rests in between. */
-import * as crypto from "node:crypto";
 import { StorageError } from "#/core/errors.ts";
+import { sha256 } from "#/core/sha256.ts";
 import { errorCode } from "#/core/posix.ts";
 import { createOutput, type FileLook, openOutput, type OutputFile } from "#/core/posix_files.ts";
 import { attempt } from "#/core/system_error.ts";
@@ -129,7 +129,7 @@ export function assertChunk(
   id: string,
   cipher: ChunkCipher,
 ): void {
-  const actual = hexOf(cipher.id(crypto.createHash("sha256").update(bytes).digest()));
+  const actual = hexOf(cipher.id(sha256(bytes)));
   if (actual !== id) throw damagedPack(store, pack, `chunk ${id} has other bytes (${actual})`);
 }
 

@@ -1,5 +1,6 @@
 /** What a restore of a stack must not lose on the way: files that are left out of volumes, and how networks were made. */
 import assert from "node:assert/strict";
+import { sha256Hex } from "#/core/sha256.ts";
 import type { JsonObject } from "#/core/json.ts";
 import { networkWords } from "#/target/container/create_network.ts";
 import { podmanCreate } from "#/target/container/create_podman.ts";
@@ -186,7 +187,7 @@ testRequiring(
       // Docker's client is told nothing by a variable that backout would take for the user's word.
       Deno.mkdirSync(`${folder}/.docker`);
       Deno.writeTextFileSync(`${folder}/.docker/config.json`, '{"currentContext": "none"}');
-      const metadata = `${folder}/.docker/contexts/meta/${await sha256("none")}`;
+      const metadata = `${folder}/.docker/contexts/meta/${sha256Hex("none")}`;
       Deno.mkdirSync(metadata, { recursive: true });
       const endpoints = { docker: { Host: `unix://${folder}/none.sock`, SkipTLSVerify: false } };
       Deno.writeTextFileSync(
@@ -217,7 +218,3 @@ testRequiring(
     });
   },
 );
-
-async function sha256(text: string): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex();
-}

@@ -1,6 +1,5 @@
 /** Gives files to the store, and looks again: what changed or went meanwhile is read once more, then recorded as it is. */
 import type { CaptureContext } from "../target.ts";
-import type { FileStamp } from "#/core/native_files.ts";
 import type { StoredFile } from "#/store/store.ts";
 import type { WaitingEntry } from "./capture.ts";
 import { DIGESTED_BYTES, sameStamp, type TreeEntry } from "./entry.ts";
@@ -101,7 +100,11 @@ function settle(
     it.entry = undefined;
     return "done";
   }
-  if (stored.kind === "stored" && stored.stamp !== undefined && isAsSeen(it.entry!, stored.stamp)) {
+  // What was read is what the walk saw: it need not be looked at again.
+  if (
+    stored.kind === "stored" && stored.stamp !== undefined &&
+    sameStamp(it.entry!, { ...stored.stamp, type: "file" })
+  ) {
     it.entry = { ...it.entry!, content: stored.content };
     return "done";
   }
@@ -127,12 +130,6 @@ function settle(
   it.entry = { ...described, size: stored.content.size, content: stored.content, changing: true };
   outcome.warnings.push(`Changed while it was read, and is kept as last read: ${JSON.stringify(path)}`);
   return "done";
-}
-
-/** Whether what was read is what the walk saw: then it need not be looked at again. */
-function isAsSeen(entry: TreeEntry, stamp: FileStamp): boolean {
-  return entry.ino === stamp.ino && entry.ctime === stamp.ctime && entry.mtime === stamp.mtime &&
-    entry.size === stamp.size;
 }
 
 /** Further names of a file whose first name went become files of their own. */

@@ -40,8 +40,10 @@ export interface TreeEntry {
   readonly holdsMore?: true;
 }
 
+type Stamped = Pick<TreeEntry, "ino" | "ctime" | "mtime" | "size" | "type">;
+
 /** Whether a file has not been touched between two looks at it. */
-export function sameStamp(a: TreeEntry, b: TreeEntry): boolean {
+export function sameStamp(a: Stamped, b: Stamped): boolean {
   return a.ino === b.ino && a.ctime === b.ctime && a.mtime === b.mtime && a.size === b.size &&
     a.type === b.type;
 }
