@@ -7,6 +7,8 @@ import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   cPath as c,
+  ENOENT,
+  ENOTDIR,
   makeNativeFiles,
   nativeFailure as failure,
   type NativeFiles,
@@ -15,7 +17,7 @@ import {
   statxTime,
   timeSpecs,
 } from "#/core/native_files.ts";
-import { errnoReader, type Library, openLibrary } from "#/core/native_symbols.ts";
+import { errnoReader, type Library, makeAttempt, openLibrary } from "#/core/native_symbols.ts";
 
 /** What `lstat` says, to the nanosecond. */
 export interface FileStat {
@@ -75,6 +77,7 @@ export interface NativeChanges {
 
 const STATX_BASIC = 0x7ff;
 const O_CLOEXEC = 0x80000;
+const [EIO, ELOOP, ENODATA, ENOTSUP] = [5, 40, 61, 95];
 const BLOCK = 512;
 const MAX_VALUE = 1 << 16;
 /**
@@ -135,23 +138,28 @@ const listView = new DataView(listBytes.buffer);
 function makeNative(library: Library): Native {
   const { symbols } = library;
   const errno = errnoReader(library);
-  const check = (result: number | bigint, call: string, path: string): number => {
-    if (result < 0) throw failure(call, path, errno());
-    return Number(result);
+  const attempt = makeAttempt(errno);
+  const check = (call: () => number | bigint, name: string, path: string): number => {
+    const result = attempt(call);
+    if (result < 0) throw failure(name, path, -result);
+    return result;
   };
   const value = (path: string, name: string): Uint8Array | undefined => {
-    const size = symbols.lgetxattr(c(path), c(name, nameBytes), listBytes, BigInt(MAX_VALUE));
-    if (size >= 0) return listBytes.slice(0, Number(size));
-    const code = errno();
-    if (code === 61) return undefined; // removed meanwhile
-    throw failure("lgetxattr", path, code);
+    const call = () => symbols.lgetxattr(c(path), c(name, nameBytes), listBytes, BigInt(MAX_VALUE));
+    const size = attempt(call);
+    if (size === -ENODATA) return undefined; // removed meanwhile
+    if (size < 0) throw failure("lgetxattr", path, -size);
+    return listBytes.slice(0, size);
   };
   const openFolder = (path: string): number | undefined => {
-    const fd = symbols.open(c(path), O_FOLDER | O_CLOEXEC, 0);
-    if (fd >= 0) return fd;
-    const code = errno();
-    if (code === 2 || code === 20 || code === 40) return undefined;
-    throw failure("open", path, code);
+    const fd = attempt(() => symbols.open(c(path), O_FOLDER | O_CLOEXEC, 0));
+    if (fd === -ENOENT || fd === -ENOTDIR || fd === -ELOOP) return undefined;
+    if (fd < 0) throw failure("open", path, -fd);
+    return fd;
+  };
+  /** Once: what went wrong is told to the first who asks. */
+  const sync = (fd: number, folder: string): void => {
+    if (symbols.syncfs(fd) < 0) throw failure("syncfs", folder, errno());
   };
   const withFolder = (path: string, work: (fd: number) => void): boolean => {
     const fd = openFolder(path);
@@ -165,18 +173,17 @@ function makeNative(library: Library): Native {
   };
   return {
     stat: (path) => {
-      if (symbols.statx(AT_FDCWD, c(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC, statBytes) === 0) {
-        return readStat();
-      }
-      const code = errno();
-      if (code === 2 || code === 20) return undefined;
-      throw failure("statx", path, code);
+      const call = () => symbols.statx(AT_FDCWD, c(path), AT_SYMLINK_NOFOLLOW, STATX_BASIC, statBytes);
+      const result = attempt(call);
+      if (result === 0) return readStat();
+      if (result === -ENOENT || result === -ENOTDIR) return undefined;
+      throw failure("statx", path, -result);
     },
     readFolder: (path) => {
       const names: FolderName[] = [];
       const found = withFolder(path, (fd) => {
         for (;;) {
-          const end = check(symbols.getdents64(fd, listBytes, BigInt(MAX_VALUE)), "getdents64", path);
+          const end = check(() => symbols.getdents64(fd, listBytes, BigInt(MAX_VALUE)), "getdents64", path);
           if (end === 0) return;
           addNames(end, names);
         }
@@ -185,52 +192,52 @@ function makeNative(library: Library): Native {
     },
     readAttributes: (path) => {
       const found = new Map<string, Uint8Array>();
-      const size = symbols.llistxattr(c(path), listBytes, BigInt(MAX_VALUE));
-      if (size === 0n || size === 0 as unknown as bigint) return found;
-      if (size < 0) {
-        const code = errno();
-        if (code === 95) return found;
-        throw failure("llistxattr", path, code);
-      }
-      const names = lenient.decode(listBytes.slice(0, Number(size))).split("\0").filter((it) => it !== "");
+      const size = attempt(() => symbols.llistxattr(c(path), listBytes, BigInt(MAX_VALUE)));
+      if (size === 0 || size === -ENOTSUP) return found;
+      if (size < 0) throw failure("llistxattr", path, -size);
+      const names = lenient.decode(listBytes.slice(0, size)).split("\0").filter((it) => it !== "");
       for (const name of names.sort()) {
         const bytes = value(path, name);
         if (bytes !== undefined) found.set(name, bytes);
       }
       return found;
     },
-    files: makeNativeFiles(library, errno),
+    files: makeNativeFiles(library, attempt),
     change: {
       setAttribute: (path, name, bytes) => {
         const given = bytes.length === 0 ? new Uint8Array(1) : bytes.slice();
         const size = BigInt(bytes.length);
-        check(symbols.lsetxattr(c(path), c(name, nameBytes), given, size, 0), "lsetxattr", path);
+        check(() => symbols.lsetxattr(c(path), c(name, nameBytes), given, size, 0), "lsetxattr", path);
       },
       removeAttribute: (path, name) => {
-        check(symbols.lremovexattr(c(path), c(name, nameBytes)), "lremovexattr", path);
+        check(() => symbols.lremovexattr(c(path), c(name, nameBytes)), "lremovexattr", path);
       },
       setTime: (path, mtime) => {
-        check(symbols.utimensat(AT_FDCWD, c(path), timeSpecs(mtime), AT_SYMLINK_NOFOLLOW), "utimensat", path);
+        check(
+          () => symbols.utimensat(AT_FDCWD, c(path), timeSpecs(mtime), AT_SYMLINK_NOFOLLOW),
+          "utimensat",
+          path,
+        );
       },
-      chown: (path, uid, gid) => void check(symbols.lchown(c(path), uid, gid), "lchown", path),
+      chown: (path, uid, gid) => void check(() => symbols.lchown(c(path), uid, gid), "lchown", path),
       chmod: (path, mode) => {
-        check(symbols.fchmodat(AT_FDCWD, c(path), mode, AT_SYMLINK_NOFOLLOW), "fchmodat", path);
+        check(() => symbols.fchmodat(AT_FDCWD, c(path), mode, AT_SYMLINK_NOFOLLOW), "fchmodat", path);
       },
       mknod: (path, mode, [major, minor]) => {
-        check(symbols.mknod(c(path), mode, deviceNumber(major, minor)), "mknod", path);
+        check(() => symbols.mknod(c(path), mode, deviceNumber(major, minor)), "mknod", path);
       },
       syncFilesystem: (folder) => {
-        const found = withFolder(folder, (fd) => void check(symbols.syncfs(fd), "syncfs", folder));
-        if (!found) throw failure("syncfs", folder, 2);
+        const found = withFolder(folder, (fd) => sync(fd, folder));
+        if (!found) throw failure("syncfs", folder, ENOENT);
       },
       syncFilesystemAside: async (folder) => {
         const fd = openFolder(folder);
-        if (fd === undefined) throw failure("syncfs", folder, 2);
+        if (fd === undefined) throw failure("syncfs", folder, ENOENT);
         try {
           if (await symbols.sync_aside(fd) === 0) return;
           // What went wrong on another thread only that thread knows; and it is told once, so a second try may succeed.
-          check(symbols.syncfs(fd), "syncfs", folder);
-          throw failure("syncfs", folder, 5);
+          sync(fd, folder);
+          throw failure("syncfs", folder, EIO);
         } finally {
           symbols.close(fd);
         }

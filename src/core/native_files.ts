@@ -3,7 +3,7 @@
  * check, one system call each, which costs more than reading or writing a small file does. The permission to call
  * foreign functions is the permission for these. Calls that change something go through `core/posix_files.ts`.
  */
-import { ERRNO, type Library } from "#/core/native_symbols.ts";
+import { type Attempt, ERRNO, type Library } from "#/core/native_symbols.ts";
 
 /** What tells that a file is another, or was written to. */
 export interface FileStamp {
@@ -84,8 +84,9 @@ const KINDS: Readonly<Record<number, FileKind>> = {
 };
 const SYS_OPENAT2 = 437n;
 const RESOLVE_NO_SYMLINKS = 0x04n;
-const EINTR = 4;
 const SYNC_FILE_RANGE_WRITE = 2;
+export const ENOENT = 2;
+export const ENOTDIR = 20;
 
 const encoder = new TextEncoder();
 // Reused: nothing here waits, and the calls copy.
@@ -124,44 +125,33 @@ export function nativeFailure(call: string, path: string, errno: number): Error 
   return Object.assign(new Error(`${call} ${path}: ${code}`), { code });
 }
 
-export function makeNativeFiles({ symbols }: Library, errno: () => number): NativeFiles {
-  const check = (result: number | bigint, call: string, path: string): number => {
-    if (result < 0) throw nativeFailure(call, path, errno());
-    return Number(result);
+export function makeNativeFiles({ symbols }: Library, attempt: Attempt): NativeFiles {
+  const check = (call: () => number | bigint, name: string, path: string): number => {
+    const result = attempt(call);
+    if (result < 0) throw nativeFailure(name, path, -result);
+    return result;
   };
-  /** Calls again what a signal interrupted. */
-  const steady = (call: () => number | bigint, name: string, path: string): number => {
-    for (;;) {
-      const result = call();
-      if (result >= 0) return Number(result);
-      const code = errno();
-      if (code !== EINTR) throw nativeFailure(name, path, code);
-    }
+  /** False when nothing is there. */
+  const look = (path: string, mask: number): boolean => {
+    const result = attempt(() => symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, mask, statBytes));
+    if (result === 0) return true;
+    if (result === -ENOENT || result === -ENOTDIR) return false;
+    throw nativeFailure("statx", path, -result);
   };
   return {
-    stamp: (path) => {
-      if (symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, STATX_STAMP, statBytes) === 0) {
-        return readStamp();
-      }
-      const code = errno();
-      if (code === 2 || code === 20) return undefined;
-      throw nativeFailure("statx", path, code);
-    },
+    stamp: (path) => look(path, STATX_STAMP) ? readStamp() : undefined,
     stampOf: (fd, path) => {
-      check(symbols.statx(fd, NO_PATH, AT_EMPTY_PATH, STATX_STAMP, statBytes), "statx", path);
+      check(() => symbols.statx(fd, NO_PATH, AT_EMPTY_PATH, STATX_STAMP, statBytes), "statx", path);
       return readStamp();
     },
     kind: (path) => {
-      if (symbols.statx(AT_FDCWD, cPath(path), AT_SYMLINK_NOFOLLOW, STATX_TYPE, statBytes) === 0) {
-        return KINDS[statView.getUint16(28, true) & TYPE_BITS] ?? "other";
-      }
-      const code = errno();
-      if (code === 2 || code === 20) return undefined;
-      throw nativeFailure("statx", path, code);
+      if (!look(path, STATX_TYPE)) return undefined;
+      return KINDS[statView.getUint16(28, true) & TYPE_BITS] ?? "other";
     },
-    open: (path) => check(symbols.open(cPath(path), O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
+    open: (path) =>
+      check(() => symbols.open(cPath(path), O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
     readAt: (fd, into, at, path) =>
-      steady(() => symbols.pread(fd, into, BigInt(into.length), BigInt(at)), "read", path),
+      check(() => symbols.pread(fd, into, BigInt(into.length), BigInt(at)), "read", path),
     // Where the filesystem has none the call fails.
     hasAttributes: (fd) => symbols.flistxattr(fd, NO_PATH, 0n) > 0,
     close: (fd) => void symbols.close(fd),
@@ -173,26 +163,31 @@ export function makeNativeFiles({ symbols }: Library, errno: () => number): Nati
     },
     change: {
       create: (path, mode) =>
-        check(symbols.open(cPath(path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode), "open", path),
+        check(() => symbols.open(cPath(path), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode), "open", path),
       openToWrite: (path) =>
-        check(symbols.open(cPath(path), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), "open", path),
+        check(
+          () => symbols.open(cPath(path), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0),
+          "open",
+          path,
+        ),
       writeAt: (fd, bytes, at, path) => {
         for (let done = 0; done < bytes.length;) {
           const rest = done === 0 ? bytes : bytes.subarray(done);
           const put = () => symbols.pwrite(fd, rest, BigInt(rest.length), BigInt(at + done));
-          done += steady(put, "write", path);
+          done += check(put, "write", path);
         }
       },
-      resize: (fd, size, path) => void check(symbols.ftruncate(fd, BigInt(size)), "truncate", path),
+      resize: (fd, size, path) => void check(() => symbols.ftruncate(fd, BigInt(size)), "truncate", path),
       startWriteback: (fd) => void symbols.sync_file_range?.(fd, 0n, 0n, SYNC_FILE_RANGE_WRITE),
-      chown: (fd, uid, gid, path) => void check(symbols.fchown(fd, uid, gid), "chown", path),
-      chmod: (fd, mode, path) => void check(symbols.fchmod(fd, mode), "chmod", path),
-      setTime: (fd, mtime, path) => void check(symbols.futimens(fd, timeSpecs(mtime)), "utimes", path),
-      rename: (from, to) => void check(symbols.rename(cPath(from), cPath(to, otherBytes)), "rename", to),
-      mkdir: (path, mode) => void check(symbols.mkdir(cPath(path), mode), "mkdir", path),
-      link: (from, to) => void check(symbols.link(cPath(from), cPath(to, otherBytes)), "link", to),
-      unlink: (path) => void check(symbols.unlink(cPath(path)), "unlink", path),
-      rmdir: (path) => void check(symbols.rmdir(cPath(path)), "rmdir", path),
+      chown: (fd, uid, gid, path) => void check(() => symbols.fchown(fd, uid, gid), "chown", path),
+      chmod: (fd, mode, path) => void check(() => symbols.fchmod(fd, mode), "chmod", path),
+      setTime: (fd, mtime, path) => void check(() => symbols.futimens(fd, timeSpecs(mtime)), "utimes", path),
+      rename: (from, to) =>
+        void check(() => symbols.rename(cPath(from), cPath(to, otherBytes)), "rename", to),
+      mkdir: (path, mode) => void check(() => symbols.mkdir(cPath(path), mode), "mkdir", path),
+      link: (from, to) => void check(() => symbols.link(cPath(from), cPath(to, otherBytes)), "link", to),
+      unlink: (path) => void check(() => symbols.unlink(cPath(path)), "unlink", path),
+      rmdir: (path) => void check(() => symbols.rmdir(cPath(path)), "rmdir", path),
     },
   };
 }

@@ -40,13 +40,34 @@ export const SYMBOLS = {
 
 export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 
-/**
- * What reads why the last call of this thread failed. Where it stands is found once, and nothing is allocated to read it:
- * a garbage collection between the call and the look would leave an error of its own there.
- */
+/** Makes a call of the C library; its result, or the negative number of what it fails with. */
+export type Attempt = (call: () => number | bigint) => number;
+
+/** What tells why the last call of this thread failed. Nothing is allocated to read it. */
 export function errnoReader({ symbols }: Library): () => number {
   const view = new Deno.UnsafePointerView(symbols.__errno_location()!);
   return () => view.getInt32();
+}
+
+const EINTR = 4;
+/** EEXIST and what says "not there" or "it has none": nothing that the runtime does for itself fails with these. */
+const CERTAIN: ReadonlySet<number> = new Set([2, 17, 20, 40, 61, 95]);
+
+/**
+ * Between a call and the look at why it failed the runtime may run: a garbage collection, a lock of its compiler. What
+ * these fail with, EAGAIN mostly, then stands there instead. So another reason counts when it comes twice in a row: a
+ * call that failed did nothing, and is made again. What a signal interrupted is always made again.
+ */
+export function makeAttempt(errno: () => number): Attempt {
+  return (call) => {
+    for (let last = EINTR;;) {
+      const result = call();
+      if (result >= 0) return Number(result);
+      const code = errno();
+      if (CERTAIN.has(code) || code === last && code !== EINTR) return -code;
+      last = code;
+    }
+  };
 }
 
 /** glibc, then musl under the names that Alpine and others give it. */

@@ -1,6 +1,7 @@
 /** The C library's calls say what Deno's say, and more. */
 import assert from "node:assert/strict";
 import { native, withoutNative } from "#/core/native.ts";
+import { makeAttempt } from "#/core/native_symbols.ts";
 import * as changes from "#/core/posix_native.ts";
 import { setFaultHook } from "#/core/posix.ts";
 import { withTempDir } from "../support/temp.ts";
@@ -82,4 +83,21 @@ Deno.test("changing calls can be stopped before they happen", async () => {
     }
     assert.deepEqual(seen, ["chmod", "utimes", "chown", "chmod", "utimes", "chown", "mknod"]);
   });
+});
+
+Deno.test("why a call failed counts when it comes twice: the runtime may have left a reason of its own", () => {
+  /** Fails with each of these in turn, then succeeds. */
+  const results = (...codes: number[]) => {
+    let code = 0;
+    const attempt = makeAttempt(() => code);
+    return [attempt(() => (code = codes.shift() ?? 0) === 0 ? 7n : -1), codes.length];
+  };
+  const [EPERM, ENOENT, EINTR, EAGAIN, ENOSPC] = [1, 2, 4, 11, 28];
+  assert.deepEqual(results(), [7, 0]);
+  assert.deepEqual(results(ENOENT, EPERM), [-ENOENT, 1]);
+  assert.deepEqual(results(EAGAIN, ENOENT, EPERM), [-ENOENT, 1]);
+  assert.deepEqual(results(EAGAIN, ENOSPC, ENOSPC, EPERM), [-ENOSPC, 1]);
+  assert.deepEqual(results(ENOSPC, EAGAIN, ENOSPC, ENOSPC), [-ENOSPC, 0]);
+  assert.deepEqual(results(EAGAIN), [7, 0]);
+  assert.deepEqual(results(EINTR, EINTR, EINTR), [7, 0]);
 });
