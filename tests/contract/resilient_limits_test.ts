@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { UnfinishedOperationError } from "#/core/errors.ts";
 import type { Bucket } from "#/storage/bucket/bucket.ts";
+import { BucketStore } from "#/storage/bucket/store.ts";
 import { Lease } from "#/storage/lease/lease.ts";
 import { mapLimited } from "#/storage/limit.ts";
 import { RETRY_LIMITS } from "#/storage/bucket/resilient/retry.ts";
 import { testRequiring } from "../support/require.ts";
 import { PASS } from "../support/servers/fault_proxy.ts";
 import { withTempDir } from "../support/temp.ts";
+import { recordOf } from "./object_store_support.ts";
 import {
   assertFails,
   assertIs,
@@ -16,6 +18,7 @@ import {
   bytesOf,
   countOf,
   FAULTS,
+  keysOf,
   openPlace,
   resilient,
   type Service,
@@ -83,6 +86,31 @@ async function failures(t: Deno.TestContext, service: Service): Promise<void> {
     await copying;
     assert.equal(await textAt(place.direct, "new"), BODY);
   });
+
+  await t.step(
+    "small files that were sent before a stop are waited for, and nothing after that",
+    async () => {
+      await withTempDir(async (folder) => {
+        Deno.writeTextFileSync(`${folder}/a`, BODY);
+        await using place = await openPlace(service);
+        const controller = new AbortController();
+        const { signal } = controller;
+        place.proxy.onRequest = ({ kind }) => kind === "put" ? { kind: "pass", delayMs: 200 } : PASS;
+        const bucket = resilient(place.proxied, { requestMs: 60_000 });
+        const store = new BucketStore(bucket, { jobs: 4, settle: () => bucket.settle() });
+        const source = { path: `${folder}/a` };
+        const files = Array.from({ length: 9 }, (_, i) => ({ record: recordOf(`v1/${i}`, BODY), source }));
+        const adding = store.addFiles("op", files, { signal });
+        while (countOf(place.proxy, "put") < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+        controller.abort("SIGTERM");
+        await assert.rejects(adding, { code: 143 });
+        assert.equal((await keysOf(place.direct)).length, 4, "what was sent is there");
+        const before = performance.now();
+        await store.settle();
+        assert.ok(performance.now() - before < 30_000, "nobody knows what became of it: a minute is waited");
+      });
+    },
+  );
 
   await t.step("a body that breaks off or falls silent is an error of its stream", async () => {
     await using place = await openPlace(service);

@@ -170,7 +170,10 @@ async function putAll(run: Run, files: readonly Local[]): Promise<void> {
 async function putSmall(run: Run, { file, digest }: Local): Promise<BucketObject> {
   const bytes = readWhole(digest.path, MAX_PUT_BYTES);
   if (bytes === undefined || sha256Hex(bytes) !== file.record.sha256) throw new FileChangedError(digest.path);
-  const object = await place(run, file, (options) => run.access.bucket.put(file.record.path, bytes, options));
+  // Once it is sent it is waited for, also by who was told to stop: it would be made all the same, and stay behind.
+  const send = ({ signal: _stop, ...options }: PutOptions) =>
+    run.access.bucket.put(file.record.path, bytes, options);
+  const object = await place(run, file, send);
   run.advance(bytes.length);
   return object;
 }
