@@ -131,6 +131,7 @@ function shapesOf(schema: unknown): readonly Record<string, unknown>[] {
 /** A schema without what is wrapped around it; of a union each part. */
 function plain(schema: unknown): readonly unknown[] {
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(plain);
+  if (schema instanceof z.ZodLazy) return plain(schema.unwrap());
   if (schema instanceof z.ZodPipe) {
     // `preprocess` has the schema behind it, `transform` before it.
     return plain(schema.in instanceof z.ZodTransform ? schema.out : schema.in);

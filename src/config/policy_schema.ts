@@ -24,52 +24,53 @@ const automatic = {
   additionalProperties: false,
 };
 
-export const policySchema = z.strictObject({
-  mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),
-  rules: described({
-    description: "Severities and parameters of the built-in rules.",
-    type: "object",
-    properties: Object.fromEntries(RULES.map((rule) => [rule.id, ruleSchema(rule)])),
-    additionalProperties: false,
-  }),
-  custom: described({
-    description: "Rules of your own: expressions in CEL that are true when something is wrong.",
-    type: "array",
-    items: {
+export const policySchema = () =>
+  z.strictObject({
+    mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),
+    rules: described({
+      description: "Severities and parameters of the built-in rules.",
       type: "object",
-      properties: {
-        id: { type: "string", pattern: "^[a-z][a-z0-9-]{0,63}$" },
-        severity,
-        when: text,
-        message: text,
-        hint: { type: "string" },
-        operations: { type: "array", items: { enum: OPERATION_KINDS }, minItems: 1 },
-      },
-      required: ["id", "when", "message"],
+      properties: Object.fromEntries(RULES.map((rule) => [rule.id, ruleSchema(rule)])),
       additionalProperties: false,
-    },
-  }),
-  waivers: described({
-    description: "Until it expires, a rule's denials on a scope are warnings.",
-    type: "array",
-    items: {
-      type: "object",
-      properties: {
-        rule: text,
-        scope: { ...text, description: "A version, several with * and ?, or channel:NAME." },
-        approver: text,
-        reason: text,
-        expires: { type: "string", format: "date-time" },
+    }),
+    custom: described({
+      description: "Rules of your own: expressions in CEL that are true when something is wrong.",
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          id: { type: "string", pattern: "^[a-z][a-z0-9-]{0,63}$" },
+          severity,
+          when: text,
+          message: text,
+          hint: { type: "string" },
+          operations: { type: "array", items: { enum: OPERATION_KINDS }, minItems: 1 },
+        },
+        required: ["id", "when", "message"],
+        additionalProperties: false,
       },
-      required: ["rule", "scope", "approver", "reason", "expires"],
-      additionalProperties: false,
-    },
-  }),
-  automatic: described({
-    description: "When a failure is to be rolled back without asking anybody, and how that is checked.",
-    anyOf: [automatic, { type: "array", items: automatic }],
-  }),
-}).describe("What may be done, and when.");
+    }),
+    waivers: described({
+      description: "Until it expires, a rule's denials on a scope are warnings.",
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          rule: text,
+          scope: { ...text, description: "A version, several with * and ?, or channel:NAME." },
+          approver: text,
+          reason: text,
+          expires: { type: "string", format: "date-time" },
+        },
+        required: ["rule", "scope", "approver", "reason", "expires"],
+        additionalProperties: false,
+      },
+    }),
+    automatic: described({
+      description: "When a failure is to be rolled back without asking anybody, and how that is checked.",
+      anyOf: [automatic, { type: "array", items: automatic }],
+    }),
+  }).describe("What may be done, and when.");
 
 function ruleSchema(rule: Rule): Readonly<Record<string, unknown>> {
   const parameters = Object.entries(rule.parameters ?? {}).map(([name, it]) => [name, parameterSchema(it)]);

@@ -5,6 +5,9 @@ import { policySchema } from "#/config/policy_schema.ts";
 import { SECRET_ENV_NAME } from "#/core/notify_target.ts";
 import { DURATION_HINT, durationMs, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
 
+/** A block of keys: its schema is made when somebody has written one, since making them all takes longer than reading. */
+const block = <T extends z.ZodType>(make: () => T) => z.lazy(make).optional();
+
 const location = (description: string) => z.string().min(1).describe(description);
 
 const duration = (description: string) =>
@@ -34,52 +37,83 @@ const sizeRules = (what: string) => ({
   min_free: size(`What must be free on the disk of the ${what}; the oldest go first.`).optional(),
 });
 
-const historyRules = z.strictObject({
-  keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
-  keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
-}).describe("How much of the history to keep; all of it where this is not set.").optional();
+const historyRules = block(() =>
+  z.strictObject({
+    keep_last: amount("This many of the newest records in the history, at least 50.").optional(),
+    keep_within: duration("Every record that is younger than this, e.g. 400d.").optional(),
+  }).describe("How much of the history to keep; all of it where this is not set.")
+);
 
-const retentionSchema = z.strictObject({
-  ...keepRules("backups"),
-  ...sizeRules("backups"),
-  history: historyRules,
-}).describe("What `backout retention apply` keeps: a backup goes when no keep rule keeps it.");
+const retention = block(() =>
+  z.strictObject({
+    ...keepRules("backups"),
+    ...sizeRules("backups"),
+    history: historyRules,
+  }).describe("What `backout retention apply` keeps: a backup goes when no keep rule keeps it.")
+);
 
 const snapshotClass = (description: string) =>
-  z.strictObject(keepRules("of them")).describe(`${description} They are counted apart.`).optional();
+  block(() => z.strictObject(keepRules("of them")).describe(`${description} They are counted apart.`));
 
-const snapshotsSchema = z.strictObject({
-  retention: z.strictObject({
-    ...keepRules("rollback points"),
-    ...sizeRules("rollback points"),
-    safety: snapshotClass("For those that restores made of the state before them."),
-    guard: snapshotClass("For those that `backout guard` made."),
-    with_volumes: snapshotClass("For those that hold the volumes of containers."),
-    stacks: snapshotClass(
-      "For those that hold a stack of containers (keep_last: 10 where no retention is set).",
-    ),
-    history: historyRules,
-  }).describe("Which rollback points are kept: one goes when no keep rule keeps it.").optional(),
-  timeout: duration("How long one target may take that says nothing of its own, e.g. 30m.").optional(),
-}).describe("How rollback points are made and kept.");
-
-const storeSchema = z.union([
-  location("Where rollback points are kept: a folder (relative to this file), s3://… or gs://…."),
+const snapshots = block(() =>
   z.strictObject({
-    location: location("A folder (relative to this file), s3://… or gs://… (.backout/store).").optional(),
-    fallback: location("A folder that is written where the location cannot be reached.").optional(),
-    encryption: z.strictObject({
-      key_file: location("File with the key, relative to this file.").optional(),
-      passphrase_env: z.string().regex(SECRET_ENV_NAME, {
-        error: "must be the name of an environment variable that begins with BACKOUT_",
-      }).describe("The environment variable with the passphrase: BACKOUT_…").optional(),
-      passphrase_file: location("File with the passphrase, relative to this file.").optional(),
-    }).refine((given) => Object.values(given).filter((it) => it !== undefined).length === 1, {
-      error: "needs one of key_file, passphrase_env and passphrase_file",
-    }).describe("How the store is encrypted: one of the three; nothing is encrypted without it.").optional(),
-    level: z.int().min(1).max(19).describe("Level of the compression (1).").optional(),
-  }),
-]);
+    retention: block(() =>
+      z.strictObject({
+        ...keepRules("rollback points"),
+        ...sizeRules("rollback points"),
+        safety: snapshotClass("For those that restores made of the state before them."),
+        guard: snapshotClass("For those that `backout guard` made."),
+        with_volumes: snapshotClass("For those that hold the volumes of containers."),
+        stacks: snapshotClass(
+          "For those that hold a stack of containers (keep_last: 10 where no retention is set).",
+        ),
+        history: historyRules,
+      }).describe("Which rollback points are kept: one goes when no keep rule keeps it.")
+    ),
+    timeout: duration("How long one target may take that says nothing of its own, e.g. 30m.").optional(),
+  }).describe("How rollback points are made and kept.")
+);
+
+const store = block(() =>
+  z.union([
+    location("Where rollback points are kept: a folder (relative to this file), s3://… or gs://…."),
+    z.strictObject({
+      location: location("A folder (relative to this file), s3://… or gs://… (.backout/store).").optional(),
+      fallback: location("A folder that is written where the location cannot be reached.").optional(),
+      encryption: z.strictObject({
+        key_file: location("File with the key, relative to this file.").optional(),
+        passphrase_env: z.string().regex(SECRET_ENV_NAME, {
+          error: "must be the name of an environment variable that begins with BACKOUT_",
+        }).describe("The environment variable with the passphrase: BACKOUT_…").optional(),
+        passphrase_file: location("File with the passphrase, relative to this file.").optional(),
+      }).refine((given) => Object.values(given).filter((it) => it !== undefined).length === 1, {
+        error: "needs one of key_file, passphrase_env and passphrase_file",
+      }).describe("How the store is encrypted: one of the three; nothing is encrypted without it.")
+        .optional(),
+      level: z.int().min(1).max(19).describe("Level of the compression (1).").optional(),
+    }),
+  ])
+);
+
+const storage = block(() =>
+  z.strictObject({
+    jobs: z.int().min(1).max(256).describe("Requests to object storage in flight at the same time (16).")
+      .optional(),
+    lease: duration(
+      "How long a writer on object storage may be silent before another may take over (60s).",
+    ).optional(),
+    allow_unsafe: z.boolean().describe(
+      "Write to object storage that ignores the conditions of writes: a second writer is not kept out there.",
+    ).optional(),
+  }).describe("How to work with object storage.")
+);
+
+const audit = block(() =>
+  z.strictObject({
+    sign: z.boolean().describe("Sign every audit entry.").optional(),
+    signing_key: location("Private key (PEM file, Ed25519 or RSA), relative to this file.").optional(),
+  }).describe("The audit log.")
+);
 
 export const configSchemaDefinition = z.strictObject({
   version: z.literal(1).describe("The version of this file's format."),
@@ -89,28 +123,16 @@ export const configSchemaDefinition = z.strictObject({
   state_dir: location(
     "Folder for .backout and .rollback-backups instead of the repository itself, relative to this file.",
   ).optional(),
-  storage: z.strictObject({
-    jobs: z.int().min(1).max(256).describe("Requests to object storage in flight at the same time (16).")
-      .optional(),
-    lease: duration(
-      "How long a writer on object storage may be silent before another may take over (60s).",
-    ).optional(),
-    allow_unsafe: z.boolean().describe(
-      "Write to object storage that ignores the conditions of writes: a second writer is not kept out there.",
-    ).optional(),
-  }).describe("How to work with object storage.").optional(),
-  policy: policySchema.optional(),
-  retention: retentionSchema.optional(),
-  audit: z.strictObject({
-    sign: z.boolean().describe("Sign every audit entry.").optional(),
-    signing_key: location("Private key (PEM file, Ed25519 or RSA), relative to this file.").optional(),
-  }).describe("The audit log.").optional(),
+  storage,
+  policy: block(policySchema),
+  retention,
+  audit,
   ...aroundSchemas,
   trusted_keys: z.array(location("A file with public keys (PEM), relative to this file.")).describe(
     "Releases whose record one of these keys signed may bring hooks of their own.",
   ).optional(),
-  store: storeSchema.optional(),
-  snapshots: snapshotsSchema.optional(),
+  store,
+  snapshots,
   targets: z.unknown().optional(),
   checks: z.unknown().optional(),
   metrics_file: location(

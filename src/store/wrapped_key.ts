@@ -24,19 +24,20 @@ export interface WrappedKey extends Partial<ScryptParameters> {
 }
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
-const sealedParts = { salt: hex(32), check: hex(8), nonce: hex(12), sealed: hex(48) };
+const sealedParts = () => ({ salt: hex(32), check: hex(8), nonce: hex(12), sealed: hex(48) });
 
-/** Limits keep a tampered configuration from taking all memory. */
-const wrappedKey = z.discriminatedUnion("kdf", [
-  z.strictObject({ kdf: z.literal("hkdf"), ...sealedParts }),
-  z.strictObject({
-    kdf: z.literal("scrypt"),
-    ...sealedParts,
-    n: z.number().int().min(2 ** 14).max(2 ** 18).refine((n) => Math.log2(n) % 1 === 0),
-    r: z.number().int().min(8).max(16),
-    p: z.number().int().min(1).max(8),
-  }),
-]);
+/** Limits keep a tampered configuration from taking all memory. Made where it is needed: few stores are encrypted. */
+const wrappedKey = () =>
+  z.discriminatedUnion("kdf", [
+    z.strictObject({ kdf: z.literal("hkdf"), ...sealedParts() }),
+    z.strictObject({
+      kdf: z.literal("scrypt"),
+      ...sealedParts(),
+      n: z.number().int().min(2 ** 14).max(2 ** 18).refine((n) => Math.log2(n) % 1 === 0),
+      r: z.number().int().min(8).max(16),
+      p: z.number().int().min(1).max(8),
+    }),
+  ]);
 
 /** @throws {IntegrityError} it is of another form */
 export function parseWrapping(descriptor: EncryptionDescriptor, location: string): WrappedKey {
@@ -46,7 +47,7 @@ export function parseWrapping(descriptor: EncryptionDescriptor, location: string
       { hint: "Use a newer version of backout.", context: { kind: String(descriptor.kind) } },
     );
   }
-  const parsed = wrappedKey.safeParse(descriptor.key);
+  const parsed = wrappedKey().safeParse(descriptor.key);
   if (parsed.success) return parsed.data;
   throw new IntegrityError(`The configuration of the snapshot store ${location} has no usable key`, {
     hint: "Put back config.json of the store from a copy.",
