@@ -1,5 +1,6 @@
 /** The `policy:` block for the schema: its shape and, from the rules themselves, their parameters. */
 import * as z from "zod";
+import { block } from "#/config/program_words.ts";
 import { parameterSchema } from "#/policy/parameters.ts";
 import { RULES } from "#/policy/registry.ts";
 import { requiredParameters, type Rule, SEVERITIES } from "#/policy/rule.ts";
@@ -24,7 +25,7 @@ const automatic = {
   additionalProperties: false,
 };
 
-export const policySchema = () =>
+export const policySchema = block(() =>
   z.strictObject({
     mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),
     rules: described({
@@ -70,7 +71,8 @@ export const policySchema = () =>
       description: "When a failure is to be rolled back without asking anybody, and how that is checked.",
       anyOf: [automatic, { type: "array", items: automatic }],
     }),
-  }).describe("What may be done, and when.");
+  }).describe("What may be done, and when.")
+);
 
 function ruleSchema(rule: Rule): Readonly<Record<string, unknown>> {
   const parameters = Object.entries(rule.parameters ?? {}).map(([name, it]) => [name, parameterSchema(it)]);

@@ -9,6 +9,11 @@ export function described(schema: Readonly<Record<string, unknown>>): z.ZodOptio
   return z.unknown().meta(schema).optional();
 }
 
+/** A block of keys. Its schema is made when somebody has written one: to make them all takes longer than to read a file. */
+export function block<T extends z.ZodType>(make: () => T): z.ZodOptional<z.ZodLazy<T>> {
+  return z.lazy(make).optional();
+}
+
 export const WORDS_SCHEMA = {
   type: "array",
   items: { type: "string" },

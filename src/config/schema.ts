@@ -2,11 +2,9 @@
 import * as z from "zod";
 import { aroundSchemas } from "#/config/around.ts";
 import { policySchema } from "#/config/policy_schema.ts";
+import { block } from "#/config/program_words.ts";
 import { SECRET_ENV_NAME } from "#/core/notify_target.ts";
 import { DURATION_HINT, durationMs, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
-
-/** A block of keys: its schema is made when somebody has written one, since making them all takes longer than reading. */
-const block = <T extends z.ZodType>(make: () => T) => z.lazy(make).optional();
 
 const location = (description: string) => z.string().min(1).describe(description);
 
@@ -124,7 +122,7 @@ export const configSchemaDefinition = z.strictObject({
     "Folder for .backout and .rollback-backups instead of the repository itself, relative to this file.",
   ).optional(),
   storage,
-  policy: block(policySchema),
+  policy: policySchema,
   retention,
   audit,
   ...aroundSchemas,

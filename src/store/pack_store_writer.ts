@@ -16,11 +16,12 @@ import { EarlierVersion } from "./earlier_chunks.ts";
 import { addFiles } from "./file_adder.ts";
 import { IdTable } from "./id_table.ts";
 import { writeIndex } from "./index_file.ts";
+import { knownContent } from "./known_content.ts";
 import { isSnapshotId, newFileId, snapshotName } from "./layout.ts";
 import { encodeManifest } from "./manifest_file.ts";
 import type { ContentRef, SnapshotManifest } from "./model.ts";
 import { PackIntake } from "./pack_intake.ts";
-import type { FileToStore, SharedStoreWriter, StoredFile, StoreWriter } from "./store.ts";
+import type { FileToStore, KnownContent, SharedStoreWriter, StoredFile, StoreWriter } from "./store.ts";
 import { storeFailure } from "./store_failure.ts";
 import type { StoreIndex } from "./store_index.ts";
 import type { HeldStoreLock } from "./store_lock.ts";
@@ -45,6 +46,7 @@ const MAX_CAPACITY = 2 ** 21;
 const PIECE_BYTES = 1024 * 1024;
 
 export class PackStoreWriter implements SharedStoreWriter {
+  readonly known: KnownContent;
   readonly #parts: WriterParts;
   readonly #intake: PackIntake;
   /** With what the names of this writer's files in the scratch folder begin. */
@@ -58,6 +60,7 @@ export class PackStoreWriter implements SharedStoreWriter {
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.known = knownContent(parts.index, () => [this.#added, ...this.#full]);
     this.#intake = new PackIntake(parts.backend);
   }
 
@@ -74,6 +77,7 @@ export class PackStoreWriter implements SharedStoreWriter {
       addFiles: (files, options) => this.addFiles(files, options, tally),
       addBytes: (bytes) => this.addBytes(bytes, tally),
       addStream: (stream, options) => this.addStream(stream, options, tally),
+      known: this.known,
       commit: (manifest) => this.commit(manifest),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };

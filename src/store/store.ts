@@ -72,6 +72,16 @@ export interface StoreReader {
   writeFiles(files: readonly FileToWrite[], options?: BatchOptions): Promise<FilesWritten>;
 }
 
+/** What is in the store: what an earlier snapshot refers to may be lost. */
+export interface KnownContent {
+  /** Whether all of it is in the store, or was added by the writer. */
+  has(content: ContentRef): boolean;
+  /** The ids of the packs that hold these, sorted; undefined where a part is in none that the indexes name. */
+  packsOf(contents: readonly ContentRef[]): readonly string[] | undefined;
+  /** Whether all of these packs are there, and named by an index. */
+  hasPacks(ids: readonly string[]): boolean;
+}
+
 /** Adds content for one snapshot. Several may be at work at the same time, also of other processes. */
 export interface StoreWriter extends AsyncDisposable {
   /** Reads files on both cores, and stores what is not there yet. */
@@ -81,6 +91,7 @@ export interface StoreWriter extends AsyncDisposable {
     stream: ReadableStream<Uint8Array>,
     options?: { readonly signal?: AbortSignal },
   ): Promise<ContentRef>;
+  readonly known: KnownContent;
   /** Compressed bytes that were added so far. */
   readonly storedBytes: number;
   /**

@@ -19,6 +19,8 @@ export class StoreIndex {
   #parts: ChunkIndex[] = [];
   /** Of packs that are missing or torn: to name them when somebody asks for what was there. */
   #lost: ChunkIndex[] = [];
+  /** Of `packs`, made when somebody asks. */
+  #packIds: Set<string> | undefined;
   #refreshing: Promise<void> | undefined;
 
   constructor(backend: StoreBackend, cipher: ChunkCipher) {
@@ -40,6 +42,20 @@ export class StoreIndex {
     return findIn(this.#parts, id);
   }
 
+  /** The pack with a chunk, by its id. */
+  packOf(id: Uint8Array): string | undefined {
+    for (const part of this.#parts) {
+      const pack = part.packOf(id);
+      if (pack !== undefined) return pack.id;
+    }
+    return undefined;
+  }
+
+  hasPack(id: string): boolean {
+    this.#packIds ??= new Set(this.packs.map((pack) => pack.id));
+    return this.#packIds.has(id);
+  }
+
   /** Where a chunk was, in a pack that is missing or torn now. */
   findLost(id: Uint8Array): ChunkPlace | undefined {
     return findIn(this.#lost, id);
@@ -55,6 +71,7 @@ export class StoreIndex {
   add(index: FinishedIndex): void {
     if (this.#loaded.has(index.name)) return;
     this.#loaded.add(index.name);
+    this.#packIds = undefined;
     this.#parts.push(this.#partOf([index], () => true));
   }
 
@@ -71,6 +88,7 @@ export class StoreIndex {
     const indexes = await this.#read(all ? names : fresh);
     const part = this.#partOf(indexes, isWhole);
     const lost = this.#partOf(indexes, (pack) => !isWhole(pack));
+    this.#packIds = undefined;
     if (all) {
       this.#loaded.clear();
       this.#parts = [];

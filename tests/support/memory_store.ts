@@ -6,6 +6,7 @@ import type {
   FilesWritten,
   FileToStore,
   FileToWrite,
+  KnownContent,
   StoredFile,
   StoreReader,
   StoreWriter,
@@ -19,6 +20,12 @@ export class MemoryStore implements StoreReader, StoreWriter {
   readonly chunks = new Map<string, Uint8Array>();
   readonly #snapshots: SnapshotManifest[] = [];
   storedBytes = 0;
+  /** There are no packs: what is there is all in one. */
+  readonly known: KnownContent = {
+    has: (content) => this.#has(content),
+    packsOf: (contents) => contents.every((it) => this.#has(it)) ? ["memory"] : undefined,
+    hasPacks: (ids) => ids.every((id) => id === "memory"),
+  };
 
   listSnapshots(): Promise<{ snapshots: readonly SnapshotManifest[]; damaged: readonly string[] }> {
     return Promise.resolve({ snapshots: [...this.#snapshots], damaged: [] });
@@ -97,6 +104,10 @@ export class MemoryStore implements StoreReader, StoreWriter {
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  #has({ chunks }: ContentRef): boolean {
+    return chunks.every((id) => this.chunks.has(id));
   }
 
   #chunk(id: string): Uint8Array {

@@ -5,6 +5,8 @@ import { MemoryStore } from "../support/memory_store.ts";
 export class WatchedStore extends MemoryStore {
   /** Every file that was given to be read. */
   readonly filesRead: string[] = [];
+  /** How often content was read back. */
+  reads = 0;
   /** Called before a file is read: to change it then. */
   onRead: (path: string) => void = () => {};
 
@@ -16,6 +18,11 @@ export class WatchedStore extends MemoryStore {
       stored.push(...await this.#readable(file));
     }
     return stored;
+  }
+
+  override readBytes(...given: Parameters<MemoryStore["readBytes"]>): Promise<Uint8Array> {
+    this.reads++;
+    return super.readBytes(...given);
   }
 
   async #readable(file: FileToStore): Promise<readonly StoredFile[]> {

@@ -25,6 +25,7 @@ export class FirstPass {
         this.#remember(content, bytes);
         return content;
       },
+      known: writer.known,
       commit: (manifest) => writer.commit(manifest),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };

@@ -24,8 +24,10 @@ export async function saveImages(
   const saved: SavedImage[] = [];
   for (const id of [...ids].sort()) {
     const references = services.filter((it) => it.image_id === id).map((it) => it.image);
-    const archive = known.get(id) ??
-      await context.writer.addStream(await engine.saveImage(id), { signal: context.signal });
+    const earlier: ContentRef | undefined = known.get(id);
+    const archive = earlier !== undefined && context.writer.known.has(earlier)
+      ? earlier
+      : await context.writer.addStream(await engine.saveImage(id), { signal: context.signal });
     saved.push({ id, references: [...new Set(references)], archive });
   }
   return saved;

@@ -53,6 +53,7 @@ export class ExportedCopy implements Disposable {
 /** A writer of the store that writes everything to the copy too, in the order in which it comes. */
 export function copyingWriter(writer: StoreWriter, copy: ExportedCopy): StoreWriter {
   return {
+    known: writer.known,
     get storedBytes() {
       return writer.storedBytes;
     },

@@ -39,7 +39,7 @@ export async function saveObjects(
 ): Promise<SavedObjects> {
   const { git } = repository;
   const shallow = await readShallow(repository);
-  const base = await usableBase(repository, previous);
+  const base = await usableBase(repository, previous, context);
   const packs = base?.objects.packs ?? [];
   const reliesOn = base?.objects.relies_on ?? [];
   const remotes = await lines(git.text(["for-each-ref", "--format=^%(objectname)", "refs/remotes"]));
@@ -64,11 +64,13 @@ export async function saveObjects(
 async function usableBase(
   repository: Repository,
   previous: { readonly commit: string | null; readonly objects: SavedObjects } | undefined,
+  { writer }: CaptureContext,
 ): Promise<{ readonly commit: string; readonly objects: SavedObjects } | undefined> {
   if (previous === undefined || previous.commit === null || previous.objects.packs.length >= MAX_PACKS) {
     return undefined;
   }
   const { commit, objects } = previous;
+  if (!objects.packs.every((pack) => writer.known.has(pack))) return undefined; // lost: made anew
   return (await missingObjects(repository, [commit])).length === 0 ? { commit, objects } : undefined;
 }
 

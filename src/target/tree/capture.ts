@@ -15,7 +15,7 @@ import { excluding } from "./exclude.ts";
 import { HardLinks } from "./links.ts";
 import type { Seen } from "./look.ts";
 import { leadingElsewhere, ownBelow } from "./own.ts";
-import { EarlierPart, EarlierTree, isUntouched } from "./previous.ts";
+import { type EarlierPart, EarlierTree } from "./previous.ts";
 import { newNotes, scan, type ScanNotes } from "./scan.ts";
 import { endsSegment, readRoot, readSegment, type SegmentLine, type TreeHead, TreeWriter } from "./tree.ts";
 
@@ -82,7 +82,10 @@ async function openEarlier(
 ): Promise<EarlierTree | undefined> {
   if (previous === undefined) return undefined;
   try {
-    return new EarlierTree(context.store, await readRoot(context.store, previous));
+    const { store, writer } = context;
+    const onDamage = (error: Error) =>
+      context.warn(`A part of the last snapshot cannot be used, so files are read again: ${error.message}`);
+    return new EarlierTree(await readRoot(store, previous), { store, known: writer.known, onDamage });
   } catch (error) {
     context.warn(
       `The last snapshot cannot be compared with, so every file is read: ${(error as Error).message}`,
@@ -173,15 +176,21 @@ class CaptureRun {
   }
 
   async #addSegment(segment: readonly Seen[], earlier: EarlierTree | undefined): Promise<void> {
-    const part = await earlier?.between(segment[0]!.path, segment.at(-1)!.path) ?? new EarlierPart([]);
-    const take = part.sameSegment(segment);
+    const proven = this.#options.digests === undefined ? earlier?.proven(segment) : undefined;
+    if (proven !== undefined && await this.#hasItsFirstLinks(segment)) {
+      this.#queue.push({ take: proven });
+      for (const entry of segment) this.#count(entry);
+      return;
+    }
+    const part = await earlier?.between(segment[0]!.path, segment.at(-1)!.path);
+    const take = part?.sameSegment(segment);
     if (take !== undefined && await this.#hasItsFirstLinks(segment)) {
       this.#queue.push({ take });
       for (const entry of segment) {
-        this.#count(this.#options.digests === undefined ? entry : part.get(entry.path)!);
+        this.#count(this.#options.digests === undefined ? entry : part!.get(entry.path)!);
       }
     } else {
-      const entries = segment.map((seen) => this.#waiting(seen, part.get(seen.path)));
+      const entries = segment.map((seen) => this.#waiting(seen, part));
       for (const { read, seen } of entries) {
         if (!read) continue;
         this.#waitingFiles++;
@@ -200,12 +209,12 @@ class CaptureRun {
     return segment.every(({ link }) => link === undefined || !this.#gone.has(link));
   }
 
-  #waiting(seen: Seen, before: TreeEntry | undefined): WaitingEntry {
-    if (before !== undefined && isUntouched(before, seen)) {
-      return { seen, entry: before, read: false, previous: undefined };
-    }
+  #waiting(seen: Seen, part: EarlierPart | undefined): WaitingEntry {
+    const untouched = part?.untouched(seen);
+    if (untouched !== undefined) return { seen, entry: untouched, read: false, previous: undefined };
     const read = seen.type === "file" && seen.link === undefined;
-    return { seen, entry: this.#describe(seen), read, previous: read ? before?.content : undefined };
+    const previous = read ? part?.get(seen.path)?.content : undefined;
+    return { seen, entry: this.#describe(seen), read, previous };
   }
 
   /** What is stored of a path: without what only the walk needs, with its attributes. */

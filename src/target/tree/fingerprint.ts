@@ -1,7 +1,7 @@
 /** What a tree is now, as the fingerprint of a capture says it: a capture that stores nothing. */
 import { RollbackBackupError } from "#/core/errors.ts";
 import type { ContentRef } from "#/store/model.ts";
-import type { FileToStore, StoredFile, StoreReader, StoreWriter } from "#/store/store.ts";
+import type { FileToStore, KnownContent, StoredFile, StoreReader, StoreWriter } from "#/store/store.ts";
 import type { TargetContext } from "../target.ts";
 import { captureTree, type TreeOptions } from "./capture.ts";
 import { DIGESTED_BYTES } from "./entry.ts";
@@ -44,6 +44,8 @@ const NO_CONTENT: ContentRef = { size: 0, chunks: [] };
 /** Knows digests and keeps nothing. */
 class DigestWriter implements StoreWriter {
   readonly storedBytes = 0;
+  /** Only digests count. */
+  readonly known: KnownContent = { has: () => true, packsOf: () => [], hasPacks: () => true };
 
   async addFiles(
     files: readonly FileToStore[],

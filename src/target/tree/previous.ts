@@ -1,20 +1,42 @@
 /** An earlier tree, read alongside a walk: both are in the same order, so at any time few of its segments are in memory. */
-import type { StoreReader } from "#/store/store.ts";
+import { IntegrityError } from "#/core/errors.ts";
+import type { KnownContent, StoreReader } from "#/store/store.ts";
 import { sameStamp, type TreeEntry } from "./entry.ts";
 import { comparePaths } from "./path.ts";
-import { readSegment, type SegmentLine, type TreeRoot } from "./tree.ts";
+import { proofOf, readSegment, type SegmentLine, stampsOf, type TreeRoot } from "./tree.ts";
+
+/** What an earlier tree is compared for. */
+export interface EarlierTreeParts {
+  readonly store: StoreReader;
+  /** Knows what is still in the store. */
+  readonly known: KnownContent;
+  /** Called once when a part of the tree cannot be read; it then counts as not there. */
+  readonly onDamage: (error: IntegrityError) => void;
+}
 
 export class EarlierTree {
-  readonly #store: StoreReader;
+  readonly #parts: EarlierTreeParts;
   readonly #lines: readonly SegmentLine[];
+  readonly #byFirst: ReadonlyMap<string, SegmentLine>;
   #next = 0;
+  #isDamaged = false;
   /** The segment that comes next, read while the walk goes on. */
   #ahead: { readonly line: SegmentLine; readonly entries: Promise<readonly TreeEntry[]> } | undefined;
-  #loaded: { readonly line: SegmentLine; readonly entries: readonly TreeEntry[] }[] = [];
+  #loaded: LoadedSegment[] = [];
 
-  constructor(store: StoreReader, root: TreeRoot) {
-    this.#store = store;
+  constructor(root: TreeRoot, parts: EarlierTreeParts) {
+    this.#parts = parts;
     this.#lines = root.segments;
+    this.#byFirst = new Map(root.segments.map((line) => [line.first, line]));
+  }
+
+  /** The segment that these entries of a walk are, all of them, where that can be told without reading it. */
+  proven(entries: readonly TreeEntry[]): SegmentLine | undefined {
+    const line = this.#byFirst.get(entries[0]!.path);
+    const { known } = this.#parts;
+    if (line?.proof === undefined || line.entries !== entries.length) return undefined;
+    if (!known.hasPacks(line.proof.packs) || !known.has(line.segment)) return undefined;
+    return stampsOf(entries) === line.proof.stamps ? line : undefined;
   }
 
   /** Its entries from `first` to `last`, by path. Asked for in ascending order only. */
@@ -27,19 +49,30 @@ export class EarlierTree {
       if (comparePaths(line.last, first) < 0) continue;
       this.#loaded.push({ line, entries: await this.#read(line) });
     }
-    const only = this.#loaded.length === 1 ? this.#loaded[0] : undefined;
-    return new EarlierPart(this.#loaded.map((it) => it.entries), only);
+    return new EarlierPart(this.#loaded, this.#parts.known);
   }
 
   async #read(line: SegmentLine): Promise<readonly TreeEntry[]> {
-    const entries = this.#ahead?.line === line ? this.#ahead.entries : readSegment(this.#store, line);
+    const entries = this.#ahead?.line === line ? this.#ahead.entries : this.#readSegment(line);
     const list = await entries;
     const following = this.#lines[this.#next + 1];
-    if (following !== undefined) {
-      this.#ahead = { line: following, entries: readSegment(this.#store, following) };
+    // What has a proof is most likely not needed.
+    if (following !== undefined && following.proof === undefined) {
+      this.#ahead = { line: following, entries: this.#readSegment(following) };
       this.#ahead.entries.catch(() => {}); // thrown to who asks for it
     }
     return list;
+  }
+
+  async #readSegment(line: SegmentLine): Promise<readonly TreeEntry[]> {
+    try {
+      return await readSegment(this.#parts.store, line);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      if (!this.#isDamaged) this.#parts.onDamage(error);
+      this.#isDamaged = true;
+      return [];
+    }
   }
 
   /** Waits for what was read ahead and is not needed. */
@@ -48,34 +81,50 @@ export class EarlierTree {
   }
 }
 
+/** A segment that was read. */
+interface LoadedSegment {
+  readonly line: SegmentLine;
+  readonly entries: readonly TreeEntry[];
+}
+
 /** What an earlier tree says of a part of the walk. */
 export class EarlierPart {
-  readonly #lists: readonly (readonly TreeEntry[])[];
-  readonly #only: { readonly line: SegmentLine; readonly entries: readonly TreeEntry[] } | undefined;
+  readonly #loaded: readonly LoadedSegment[];
+  readonly #known: KnownContent;
   #byPath: Map<string, TreeEntry> | undefined;
 
-  constructor(
-    lists: readonly (readonly TreeEntry[])[],
-    only?: { readonly line: SegmentLine; readonly entries: readonly TreeEntry[] },
-  ) {
-    this.#lists = lists;
-    this.#only = only;
+  constructor(loaded: readonly LoadedSegment[], known: KnownContent) {
+    this.#loaded = [...loaded];
+    this.#known = known;
   }
 
   /** The earlier segment that these entries are, untouched, all of them; undefined when there is none. */
   sameSegment(entries: readonly TreeEntry[]): SegmentLine | undefined {
-    const only = this.#only;
-    if (only === undefined || only.entries.length !== entries.length) return undefined;
-    const same = only.entries.every((it, i) => isUntouched(it, entries[i]!));
-    return same ? only.line : undefined;
+    const [only, ...others] = this.#loaded;
+    if (only === undefined || others.length > 0 || only.entries.length !== entries.length) return undefined;
+    if (!only.entries.every((it, i) => isUntouched(it, entries[i]!))) return undefined;
+    const contents = only.entries.flatMap(({ content }) => content ?? []);
+    const proof = proofOf(only.entries, this.#known.packsOf(contents));
+    if (proof === undefined && !contents.every((it) => this.#known.has(it))) return undefined;
+    const { proof: _earlier, ...line } = only.line;
+    return proof === undefined ? line : { ...line, proof };
   }
 
   get(path: string): TreeEntry | undefined {
     if (this.#byPath === undefined) {
       this.#byPath = new Map();
-      for (const list of this.#lists) for (const entry of list) this.#byPath.set(entry.path, entry);
+      for (const { entries } of this.#loaded) {
+        for (const entry of entries) this.#byPath.set(entry.path, entry);
+      }
     }
     return this.#byPath.get(path);
+  }
+
+  /** What it says of a path, where that still holds and what the path contained is still in the store. */
+  untouched(now: TreeEntry): TreeEntry | undefined {
+    const before = this.get(now.path);
+    if (before === undefined || !isUntouched(before, now)) return undefined;
+    return before.content === undefined || this.#known.has(before.content) ? before : undefined;
   }
 }
 

@@ -42,6 +42,49 @@ export interface SegmentLine {
   readonly entries: number;
   /** Digest of what makes its entries equal. */
   readonly fingerprint: string;
+  /** What tells that all of it is untouched and still in the store, without reading it. */
+  readonly proof?: SegmentProof;
+}
+
+export interface SegmentProof {
+  /** `stampsOf` its entries. */
+  readonly stamps: string;
+  /** The packs with the content of its files. */
+  readonly packs: readonly string[];
+}
+
+/** With more packs a proof would be as long as the segment. */
+const MAX_PROOF_PACKS = 64;
+
+/** A proof for a segment whose entries were found to be untouched; undefined where there can be none. */
+export function proofOf(
+  entries: readonly TreeEntry[],
+  packs: readonly string[] | undefined,
+): SegmentProof | undefined {
+  if (packs === undefined || packs.length > MAX_PROOF_PACKS) return undefined;
+  const stamps = stampsOf(entries);
+  return stamps === undefined ? undefined : { stamps, packs };
+}
+
+/** A digest of what shows that an entry was touched; undefined where one is to be read again in any case. */
+export function stampsOf(entries: readonly TreeEntry[]): string | undefined {
+  const parts: (string | number)[] = [];
+  for (const it of entries) {
+    if (it.racy === true || it.changing === true) return undefined;
+    parts.push(
+      it.path,
+      it.type,
+      it.mode,
+      it.uid,
+      it.gid,
+      it.mtime,
+      it.ctime,
+      it.ino,
+      it.size ?? "",
+      it.link ?? "",
+    );
+  }
+  return sha256Hex(parts.join("\0"));
 }
 
 export interface TreeRoot {
@@ -209,7 +252,12 @@ function isSegmentLine(value: unknown): value is SegmentLine {
   if (!isJsonObject(value)) return false;
   return isContent(value["segment"]) && typeof value["first"] === "string" &&
     typeof value["last"] === "string" &&
-    typeof value["entries"] === "number" && typeof value["fingerprint"] === "string";
+    typeof value["entries"] === "number" && typeof value["fingerprint"] === "string" &&
+    (value["proof"] === undefined || isProof(value["proof"]));
+}
+
+function isProof(value: unknown): boolean {
+  return isJsonObject(value) && typeof value["stamps"] === "string" && isTexts(value["packs"]);
 }
 
 function damaged(why: string, cause?: unknown): IntegrityError {
