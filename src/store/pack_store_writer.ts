@@ -79,6 +79,7 @@ export class PackStoreWriter implements SharedStoreWriter {
       addStream: (stream, options) => this.addStream(stream, options, tally),
       known: this.known,
       commit: (manifest) => this.commit(manifest),
+      putBack: () => this.putBack(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
@@ -138,7 +139,7 @@ export class PackStoreWriter implements SharedStoreWriter {
 
   commit(manifest: SnapshotManifest): Promise<void> {
     return this.#guarded(async () => {
-      const { backend, cipher, index, lock, level, signal } = this.#parts;
+      const { backend, cipher, lock } = this.#parts;
       if (!isSnapshotId(manifest.id)) {
         throw new UsageError(`A snapshot cannot be named ${JSON.stringify(manifest.id)}`, {
           hint: "Use letters, digits, and . _ + ~ - after the first; at most 128.",
@@ -149,18 +150,30 @@ export class PackStoreWriter implements SharedStoreWriter {
           hint: "Leave --id out, or give another one.",
         });
       }
-      this.#local?.finish();
-      await this.#threads?.runOnAll({ kind: "finish" });
-      const packs = await this.#intake.drain();
-      throwIfStopped(signal);
-      if (packs.length > 0) {
-        const name = await writeIndex(backend, packs, cipher, level);
-        index.add({ name, packs });
-      }
+      await this.#finish();
       await lock.assertHeld();
       await backend.create(snapshotName(manifest.id), encodeManifest(manifest, cipher));
       this.#ended = true;
     });
+  }
+
+  putBack(): Promise<void> {
+    return this.#guarded(async () => {
+      await this.#finish();
+      this.#ended = true;
+    });
+  }
+
+  /** Packs durable, then their index. */
+  async #finish(): Promise<void> {
+    const { backend, cipher, index, level, signal } = this.#parts;
+    this.#local?.finish();
+    await this.#threads?.runOnAll({ kind: "finish" });
+    const packs = await this.#intake.drain();
+    throwIfStopped(signal);
+    if (packs.length === 0) return;
+    const name = await writeIndex(backend, packs, cipher, level);
+    index.add({ name, packs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

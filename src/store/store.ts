@@ -99,6 +99,8 @@ export interface StoreWriter extends AsyncDisposable {
    * @throws {ConflictError} a snapshot with this id exists
    */
   commit(manifest: SnapshotManifest): Promise<void>;
+  /** Makes what was added durable without a manifest: content that another one refers to, and that was lost, is back. */
+  putBack(): Promise<void>;
   /** Without a commit: what was added is left to the collection. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -73,6 +73,23 @@ testRequiring(
     }),
 );
 
+Deno.test("adding the files of an entry again puts back what the store has lost of it", () =>
+  withSource(async ({ folder, json, run }) => {
+    const { entry: { hash } } = await json("store", "add", "api", "--source", "source", "--label", "build=7");
+    const packs = `${folder}/.backout/store/packs`;
+    for (const name of namesIn(packs)) Deno.removeSync(`${packs}/${name}`);
+    assert.equal((await run(["store", "get", hash, "--target", "lost"])).code, 54);
+    const again = await json("store", "add", "api", "--source", "source");
+    assert.deepEqual([again.is_new, again.entry.hash, again.entry.labels], [false, hash, { build: "7" }]);
+    await json("store", "get", hash, "--target", "target");
+    const expected = readTree(`${folder}/source`, { ignore: (path) => path === ".git" });
+    assert.deepEqual(readTree(`${folder}/target`), expected);
+    Deno.chmodSync(`${folder}/target/data`, 0o755);
+    const before = namesIn(packs);
+    await json("store", "add", "api", "--source", "source");
+    assert.deepEqual(namesIn(packs), before, "nothing is stored twice");
+  }));
+
 Deno.test("what is at a target stays unless --replace is given", () =>
   withWorkspace("", async ({ folder, json, run }) => {
     makeTree(`${folder}/one`, { "a": "1" });

@@ -102,6 +102,10 @@ export class MemoryStore implements StoreReader, StoreWriter {
     return Promise.resolve();
   }
 
+  putBack(): Promise<void> {
+    return Promise.resolve();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }

@@ -12,6 +12,7 @@ import {
   metaHashesOf,
   pendingOf,
   relabel,
+  viewOf,
 } from "./entry.ts";
 import { entryHash, type EntryItem, type EntryTree, sizesOf, writeTree } from "./entry_tree.ts";
 import { isUntouched, type Source, type SourceItem } from "./scan_source.ts";
@@ -57,8 +58,12 @@ export async function addEntry(
   const hash = entryHash(tree);
   const name = options.key ?? hash;
   const there = await store.readSnapshot(entryId(kind, name));
-  if (there !== undefined) return { manifest: await keep(store, there, options), isNew: false };
   const root = await writeTree(tree, writer);
+  if (there !== undefined) {
+    // What its packs have lost was just stored again.
+    if (writer.storedBytes > 0 && viewOf(there).hash === hash) await writer.putBack();
+    return { manifest: await keep(store, there, options), isNew: false };
+  }
   const manifest = manifestOf({
     ...{ kind, name, hash, component, tree: root, ...sizesOf(tree) },
     ...{ by: options.by, workspace: options.workspace, now: options.now },

@@ -27,6 +27,7 @@ export class FirstPass {
       },
       known: writer.known,
       commit: (manifest) => writer.commit(manifest),
+      putBack: () => writer.putBack(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
     return { ...context, writer: recorder };

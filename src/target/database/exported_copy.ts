@@ -78,6 +78,7 @@ export function copyingWriter(writer: StoreWriter, copy: ExportedCopy): StoreWri
       return await writer.addFiles(files, options);
     },
     commit: (manifest) => writer.commit(manifest),
+    putBack: () => writer.putBack(),
     [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
 }

@@ -83,6 +83,10 @@ class DigestWriter implements StoreWriter {
     return Promise.resolve();
   }
 
+  putBack(): Promise<void> {
+    return Promise.resolve();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
