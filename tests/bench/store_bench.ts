@@ -154,7 +154,11 @@ class Contest {
     Deno.removeSync(this.#folder, { recursive: true });
   }
 
-  /** All tools in turn, round after round. @param before each run @param beforeRound once before all of them */
+  /**
+   * All tools in turn, round after round, there and back: who comes after a long run of another finds a slower machine.
+   * @param before each run
+   * @param beforeRound once before all of them
+   */
   #each(
     run: (tool: Tool) => { readonly seconds: number; readonly peakBytes: number | null },
     before: (tool: Tool) => void = () => {},
@@ -163,7 +167,7 @@ class Contest {
     const all = new Map<string, Measured[]>(this.#tools.map(({ name }) => [name, []]));
     for (let round = 0; round < this.#rounds; round++) {
       beforeRound();
-      for (const tool of this.#tools) {
+      for (const tool of round % 2 === 0 ? this.#tools : this.#tools.toReversed()) {
         before(tool);
         settle();
         const { seconds, peakBytes } = run(tool);
