@@ -1,5 +1,5 @@
 /**
- * Images without a registry: busybox, and the real Redis and PostgreSQL of this machine with the libraries they need.
+ * Images without a registry: busybox, and the real servers of this machine with the libraries they need.
  *
  *     await importBusybox(engine, "base:1");
  *     await buildOn(engine, "web:1", "base:1", { "www/health": "ok" }, ['CMD ["httpd", "-f", "-h", "/www"]']);
@@ -88,6 +88,52 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -D "$PGDATA" -c "listen_addresses=*" -c shared_memory_type=mmap -c dynamic_shared_memory_type=mmap "$@"
 `;
+
+/** A MariaDB with its system tables in /var/lib/mysql; root needs no password. */
+export async function importMariadb(engine: ContainerEngine, reference: string): Promise<void> {
+  await using root = await busyboxRoot();
+  await addPrograms(root.path, ["/usr/sbin/mariadbd", "/usr/bin/mariadb"]);
+  Deno.symlinkSync("/usr/bin/mariadb", `${root.path}/bin/mariadb`);
+  await copyTree("/usr/share/mysql", root.path);
+  await makeOwned(root.path, "run/mysqld");
+  await makeOwned(root.path, "var/lib");
+  const data = `${root.path}/var/lib/mysql`;
+  const how = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
+  await run([
+    "mariadb-install-db",
+    "--no-defaults",
+    `--datadir=${data}`,
+    "--innodb-log-file-size=8M",
+    ...how,
+  ]);
+  await run(["chown", "-R", SERVER_USER, data]);
+  const serve = [
+    "/usr/sbin/mariadbd",
+    "--no-defaults",
+    "--datadir=/var/lib/mysql",
+    "--innodb-buffer-pool-size=16M",
+  ];
+  await importRoot(engine, reference, root.path, [
+    `USER ${SERVER_USER}`,
+    "VOLUME /var/lib/mysql",
+    "EXPOSE 3306",
+    `CMD ${JSON.stringify([...serve, "--socket=/run/mysqld/mysqld.sock", "--pid-file=/run/mysqld/pid"])}`,
+  ]);
+}
+
+/** A Prometheus that reads /etc/prometheus/prometheus.yml. */
+export async function importPrometheus(engine: ContainerEngine, reference: string): Promise<void> {
+  await using root = await busyboxRoot();
+  await addPrograms(root.path, ["/usr/bin/prometheus"]);
+  await makeOwned(root.path, "prometheus");
+  const files = ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"];
+  await importRoot(engine, reference, root.path, [
+    `USER ${SERVER_USER}`,
+    "VOLUME /prometheus",
+    "EXPOSE 9090",
+    `CMD ${JSON.stringify(["/usr/bin/prometheus", ...files])}`,
+  ]);
+}
 
 /** A folder that holds busybox, for `importRoot`. */
 async function busyboxRoot(): Promise<ReturnType<typeof tempDir>> {
