@@ -24,6 +24,7 @@ import {
   TargetJournal,
   unfinishedTargetIds,
 } from "./journal.ts";
+import { letHeldGo } from "./let_held_go.ts";
 import { finishTarget, takeBack, type TakeBackWorld } from "./take_back.ts";
 import { callTarget, operationScratch } from "./target_context.ts";
 import type { Workspace } from "./workspace.ts";
@@ -58,9 +59,10 @@ export async function recoverTargets(
   const recoveries: TargetRecovery[] = [];
   for (const id of await unfinishedTargetIds(scope)) {
     await refuseForeign(workspace, id);
+    const goesOn = await letHeldGo(workspace, id);
     const journal = await TargetJournal.open(scope, id);
     if (journal === undefined) {
-      await forgetOperation(scope, id); // it had not begun
+      if (goesOn) await forgetOperation(scope, id); // it had not begun
       continue;
     }
     refuseOtherMachine(workspace, journal.state.plan);

@@ -29,6 +29,13 @@ export function operationScratch(workspace: Workspace, id: string): Scratch {
   };
 }
 
+/** The folders that `operationScratch` has made of an operation. */
+export function heldFolders({ scope }: Workspace, id: string): readonly string[] {
+  const { store } = scope;
+  const path = new FilesystemTree(store.location).guard().resolveFolder(`${TARGET_OPERATIONS}/${id}/scratch`);
+  return (posix.readFolder(path) ?? []).filter((it) => it.isDirectory).map(({ name }) => `${path}/${name}`);
+}
+
 /** In the system's temporary folder, for what only looks. */
 export function temporaryScratch(): Scratch {
   let root: string | undefined;

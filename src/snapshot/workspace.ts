@@ -20,6 +20,8 @@ export interface Workspace {
   readonly fallback: () => Promise<SnapshotStore | undefined>;
   /** What is to be known of the store. */
   readonly warnings: readonly string[];
+  /** Tells it now, and in the report. */
+  readonly warn: (message: string) => void;
   /** Closes what was opened. */
   readonly close: () => Promise<void>;
 }
@@ -34,7 +36,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const change = changeOptions(options);
   const scope = await openScope(change);
   const warnings: string[] = [];
-  const onWarning = (message: string) => {
+  const warn = (message: string) => {
     warnings.push(message);
     scope.emit({ event: "warning", time: scope.now().toISOString(), message });
   };
@@ -47,7 +49,8 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     options,
     change,
     warnings,
-    store: () => opened ??= openWorkspaceStore(options, { by: scope.by, onWarning, onWait }),
+    warn,
+    store: () => opened ??= openWorkspaceStore(options, { by: scope.by, onWarning: warn, onWait }),
     fallback: () => fallback ??= openFallbackStore(options, scope.by),
     close: async () => {
       for (const one of [opened, fallback]) {

@@ -10,6 +10,7 @@ import { faults } from "./container/faults.ts";
 import { fingerprint } from "./container/fingerprint.ts";
 import { diff, exportTo } from "./container/inspect.ts";
 import { plan } from "./container/plan.ts";
+import { letGo } from "./container/let_go.ts";
 import { finish, restore } from "./container/restore.ts";
 import type { TargetDriver } from "./target.ts";
 
@@ -33,5 +34,6 @@ export const driver: TargetDriver<ContainerConfig> = {
   diff,
   exportTo,
   faults,
+  letGo,
   finish,
 };

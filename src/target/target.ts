@@ -138,6 +138,12 @@ export interface TargetDriver<Config = unknown> {
    * not work then is no fault. Looks only.
    */
   faults?(target: TargetSpec<Config>, saved: SavedTarget, context: TargetContext): Promise<readonly string[]>;
+  /**
+   * Lets go on what a capture held still and died with, by the note that it left (`held.ts`).
+   * @returns what goes on now, undefined when nothing had to
+   * @throws when it does not
+   */
+  letGo?(note: JsonObject, context: Pick<TargetContext, "env" | "signal">): Promise<string | undefined>;
   /** Removes what a restore kept for its own undo (an old database under another name). After the commit. */
   finish?(target: TargetSpec<Config>, saved: SavedTarget, context: TargetContext): Promise<void>;
 }

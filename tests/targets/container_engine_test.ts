@@ -4,10 +4,12 @@ import { fileURLToPath } from "node:url";
 import type { RollbackError } from "#/core/errors.ts";
 import type { SavedTarget } from "#/store/model.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
+import { newOperationId } from "#/core/ids.ts";
+import { runCli } from "../support/cli.ts";
 import { until } from "../support/servers/container_engine.ts";
 import { startServer } from "../support/servers/started_server.ts";
 import { testRequiring } from "../support/require.ts";
-import { engineOf, idsOf, rejection, runHere, stackFixture } from "./container_support.ts";
+import { engineOf, idsOf, rejection, runHere, stackFixture, stackOf } from "./container_support.ts";
 import { type ContractWorld, inWorld } from "./target_contract.ts";
 
 const base = stackFixture("docker");
@@ -34,24 +36,66 @@ testRequiring([...needs, "setpriv"], "container: no engine, and no right to ask 
 
 testRequiring(needs, "container: services go on when backout is killed while it holds them", async () => {
   await inWorld(base, async ({ folder }) => {
-    const ids = (await idsOf(folder, "shop_web_1", "shop_db_1")).split("\n");
     for (const how of ["pause", "stop"]) {
-      const main = fileURLToPath(new URL("./container_hold_child.ts", import.meta.url));
-      const log = `${folder}.${how}`;
-      const child = startServer([Deno.execPath(), "run", "-A", "--no-check", main, how, ...ids], {
-        log,
-        env: { ...engineOf(folder).env, PATH: Deno.env.get("PATH")! },
-      });
-      await until(() => textOf(log).includes("held"), () => textOf(log));
-      const state = () => engineOf(folder).docker("inspect", "--format", "{{.State.Status}}", ...ids);
-      assert.notEqual(await state(), "running\nrunning");
-      Deno.kill(child.pid, "SIGKILL");
-      await child.ended;
-      await until(async () => await state() === "running\nrunning", () => `after ${how} they do not run`);
-      await child[Symbol.asyncDispose]();
+      await using held = await holdServices(folder, how, `${folder}/scratch`);
+      await held.die();
+      await until(async () => await held.areRunning(), () => `after ${how} they do not run`);
     }
   });
 });
+
+testRequiring(
+  needs,
+  "container: where everything was killed that would let services go on, the next command does",
+  async () => {
+    await inWorld(base, async ({ folder }) => {
+      const shop = stackOf(folder);
+      Deno.writeTextFileSync(
+        `${shop}/backout.yaml`,
+        "version: 1\ntargets: {stack: {type: container, path: .}}\n",
+      );
+      const env = { ...engineOf(folder).env, PATH: Deno.env.get("PATH")!, HOME: folder };
+      for (const how of ["pause", "stop"]) {
+        const operation = `${shop}/.backout/target-operations/${newOperationId(new Date())}`;
+        await using held = await holdServices(folder, how, `${operation}/scratch/stack`);
+        await runHere("pkill", "-KILL", "-x", "-P", String(held.pid), "sh");
+        await held.die();
+        const { code, stdout, stderr } = await runCli(["recover", "--json"], { cwd: shop, env });
+        assert.equal(code, 0, stderr);
+        assert.match(stdout, /Started again: .*an operation that was cut off had held it still/);
+        assert.ok(await held.areRunning(), how);
+        assert.throws(() => Deno.lstatSync(operation), Deno.errors.NotFound);
+        const again = await runCli(["recover", "--json"], { cwd: shop, env });
+        assert.doesNotMatch(again.stdout, /Started again/);
+      }
+    });
+  },
+);
+
+/** A process that holds the stack's services. */
+async function holdServices(folder: string, how: string, scratch: string) {
+  const ids = (await idsOf(folder, "shop_web_1", "shop_db_1")).split("\n");
+  Deno.mkdirSync(scratch, { recursive: true });
+  const main = fileURLToPath(new URL("./container_hold_child.ts", import.meta.url));
+  const log = `${folder}.${how}`;
+  const child = startServer([Deno.execPath(), "run", "-A", "--no-check", main, how, ...ids], {
+    log,
+    env: { ...engineOf(folder).env, PATH: Deno.env.get("PATH")!, SCRATCH: scratch },
+  });
+  const areRunning = async () =>
+    await engineOf(folder).docker("inspect", "--format", "{{.State.Status}}", ...ids) === "running\nrunning";
+  await until(() => textOf(log).includes("held"), () => textOf(log));
+  assert.ok(!await areRunning());
+  return {
+    pid: child.pid,
+    areRunning,
+    die: async () => {
+      Deno.kill(child.pid, "SIGKILL");
+      await child.ended;
+    },
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
 
 function textOf(file: string): string {
   try {

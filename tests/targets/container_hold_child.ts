@@ -1,4 +1,4 @@
-/** Holds containers until it is killed: `container_hold_child.ts pause|stop ID…`. */
+/** Holds containers until it is killed: `SCRATCH=… container_hold_child.ts pause|stop ID…`. */
 import { CliEngine } from "#/target/container/engine.ts";
 import { containerOf } from "#/target/container/engine_parse.ts";
 import { holding } from "#/target/container/hold.ts";
@@ -9,7 +9,7 @@ const signal = new AbortController().signal;
 const engine = new CliEngine({ kind: "docker", context: { env, signal } });
 const containers = (await engine.records(ids)).map((it) => containerOf(it, "docker"));
 const context = {
-  ...{ folder: "/", scratch: "/", offline: true, signal, env },
+  ...{ folder: "/", scratch: env("SCRATCH")!, offline: true, signal, env },
   now: () => new Date(),
   onProgress: () => {},
   warn: (message: string) => console.error(message),

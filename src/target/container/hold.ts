@@ -4,6 +4,7 @@
  */
 import { cleanEnvironment, within } from "#/core/child_process.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
+import { forgetHeld, noteHeld } from "../held.ts";
 import type { TargetContext } from "../target.ts";
 import { type CliEngine, engineEnv } from "./engine.ts";
 import type { Container } from "./model.ts";
@@ -51,6 +52,7 @@ export async function holding<T>(
   const held = containers.filter((it) => it.state === "running");
   if (how === "run" || held.length === 0) return await work();
   const ids = held.map((it) => it.id);
+  noteHeld(context.scratch, "container", { engine: engine.kind, how, ids, names: held.map((it) => it.name) });
   const watcher = startWatcher(engine, ids, how, context);
   let result: T;
   try {
@@ -60,7 +62,10 @@ export async function holding<T>(
     result = await work();
   } finally {
     await watcher.stdin.close();
-    if (!await goesOn(watcher, context)) context.warn(notGoingOn(held, how, engine));
+    if (!await goesOn(watcher, context)) {
+      context.warn(notGoingOn(held.map((it) => it.name), how, engine.kind));
+    }
+    forgetHeld(context.scratch);
   }
   const left = await engine.records(ids);
   if (left.length < ids.length) throw new RollbackBackupError("A container went while its files were copied");
@@ -68,7 +73,10 @@ export async function holding<T>(
 }
 
 /** Whoever stops backout does not wait for an engine that hangs; the watcher goes on without us. */
-async function goesOn(watcher: Deno.ChildProcess, { signal }: TargetContext): Promise<boolean> {
+export async function goesOn(
+  watcher: Deno.ChildProcess,
+  { signal }: Pick<TargetContext, "signal">,
+): Promise<boolean> {
   let success = false;
   const ended = watcher.status.then((status) => {
     success = status.success;
@@ -78,11 +86,11 @@ async function goesOn(watcher: Deno.ChildProcess, { signal }: TargetContext): Pr
   return success;
 }
 
-function startWatcher(
+export function startWatcher(
   engine: CliEngine,
   ids: readonly string[],
   how: "pause" | "stop",
-  context: TargetContext,
+  context: Pick<TargetContext, "env">,
 ): Deno.ChildProcess {
   const words = how === "pause"
     ? ["unpause", "{{.State.Paused}}", "false"]
@@ -99,8 +107,9 @@ function startWatcher(
   }).spawn();
 }
 
-function notGoingOn(held: readonly Container[], how: "pause" | "stop", engine: CliEngine): string {
-  const names = held.map((it) => it.name).join(" ");
+/** What to do about containers that stand still. */
+export function notGoingOn(held: readonly string[], how: "pause" | "stop", program: string): string {
+  const names = held.join(" ");
   const verb = how === "pause" ? "unpause" : "start";
-  return `Not all of these go on after the copy: ${names}. Run: ${engine.kind} ${verb} ${names}`;
+  return `Not all of these go on after the copy: ${names}. Run: ${program} ${verb} ${names}`;
 }
