@@ -183,8 +183,9 @@ function makeNative(library: Library): Native {
       const names: FolderName[] = [];
       const found = withFolder(path, (fd) => {
         for (;;) {
-          const end = check(() => symbols.getdents64(fd, listBytes, BigInt(MAX_VALUE)), "getdents64", path);
-          if (end === 0) return;
+          const end = attempt(() => symbols.getdents64(fd, listBytes, BigInt(MAX_VALUE)));
+          if (end === 0 || end === -ENOENT) return; // removed meanwhile
+          if (end < 0) throw failure("getdents64", path, -end);
           addNames(end, names);
         }
       });

@@ -50,21 +50,25 @@ export function errnoReader({ symbols }: Library): () => number {
 }
 
 const EINTR = 4;
-/** EEXIST and what says "not there" or "it has none": nothing that the runtime does for itself fails with these. */
-const CERTAIN: ReadonlySet<number> = new Set([2, 17, 20, 40, 61, 95]);
+const EIO = 5;
+/** EAGAIN, ENOMEM and EINVAL: what the runtime's own calls fail with, for locks and memory. */
+const DOUBTFUL: ReadonlySet<number> = new Set([11, 12, 22]);
+const MAX_ROUNDS = 100;
 
 /**
  * Between a call and the look at why it failed the runtime may run: a garbage collection, a lock of its compiler. What
- * these fail with, EAGAIN mostly, then stands there instead. So another reason counts when it comes twice in a row: a
- * call that failed did nothing, and is made again. What a signal interrupted is always made again.
+ * these fail with then stands there instead. So such a reason counts when it comes twice in a row: a call that fails with
+ * it did nothing, and is made again. What a signal interrupted is made again as well.
  */
 export function makeAttempt(errno: () => number): Attempt {
   return (call) => {
-    for (let last = EINTR;;) {
+    let last = 0;
+    for (let round = 1;; round++) {
       const result = call();
       if (result >= 0) return Number(result);
-      const code = errno();
-      if (CERTAIN.has(code) || code === last && code !== EINTR) return -code;
+      const code = errno() || EIO; // it failed, whatever is said of it
+      const isDoubtful = code === EINTR || DOUBTFUL.has(code) && code !== last;
+      if (!isDoubtful || round === MAX_ROUNDS) return -code;
       last = code;
     }
   };
