@@ -96,3 +96,23 @@ testRequiring(
     ));
   },
 );
+
+testRequiring(
+  ["posix", "git"],
+  "what is there and does not open is not relied upon unseen",
+  () =>
+    withTempDir(async (folder) => {
+      const { options, packs } = await begin(folder);
+      const last = packsOf(folder).filter((path) => !packs.includes(path));
+      for (const path of last) {
+        const bytes = Deno.readFileSync(path);
+        bytes[bytes.length >> 2]! ^= 1;
+        Deno.writeFileSync(path, bytes);
+      }
+      const report = await createSnapshot(options);
+      assert.equal(report.exit_code, 54, report.summary);
+      assert.match(report.error?.hint ?? "", /Move the damaged pack out of the store/);
+      last.forEach((path) => Deno.removeSync(path));
+      await assertWhole(options, folder, "after that");
+    }),
+);

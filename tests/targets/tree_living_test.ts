@@ -36,6 +36,30 @@ Deno.test("a file that changes, and one that goes, while they are read", async (
   });
 });
 
+Deno.test("a folder that goes after it was looked at leaves a snapshot that can be restored", async () => {
+  await withTempDir(async (folder) => {
+    const root = `${folder}/data`;
+    for (const name of ["a", "b", "c"]) {
+      Deno.mkdirSync(`${root}/${name}`, { recursive: true });
+      for (let i = 0; i < 50; i++) Deno.writeTextFileSync(`${root}/${name}/f${i}`, `${name} ${i}`);
+    }
+    const world = new TreeWorld(folder, { paths: [root] });
+    await new Promise((resolve) => setTimeout(resolve, 3100)); // younger files are read again in any case
+    const first = await world.capture();
+    Deno.removeSync(`${root}/b/f0`); // somebody removes the folder: its first file is gone already
+    world.store.reads = 0;
+    world.store.onReadBack = (reads) => {
+      if (reads === 2) Deno.removeSync(`${root}/b`, { recursive: true });
+    };
+    const second = await world.capture(first);
+    assert.match(second.warnings.join("\n"), /Went while .*data\/b"/);
+    world.store.onReadBack = () => {};
+    await world.restore(second);
+    assert.equal(Deno.readTextFileSync(`${root}/b/f1`), "b 1");
+    assert.throws(() => Deno.lstatSync(`${root}/b/f0`), Deno.errors.NotFound);
+  });
+});
+
 Deno.test("sockets are left to the programs that serve them", async () => {
   await withTempDir(async (folder) => {
     const root = `${folder}/data`;

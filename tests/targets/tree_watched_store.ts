@@ -7,6 +7,8 @@ export class WatchedStore extends MemoryStore {
   readonly filesRead: string[] = [];
   /** How often content was read back. */
   reads = 0;
+  /** Called after content was read back. */
+  onReadBack: (reads: number) => void = () => {};
   /** Called before a file is read: to change it then. */
   onRead: (path: string) => void = () => {};
 
@@ -20,9 +22,10 @@ export class WatchedStore extends MemoryStore {
     return stored;
   }
 
-  override readBytes(...given: Parameters<MemoryStore["readBytes"]>): Promise<Uint8Array> {
-    this.reads++;
-    return super.readBytes(...given);
+  override async readBytes(...given: Parameters<MemoryStore["readBytes"]>): Promise<Uint8Array> {
+    const bytes = await super.readBytes(...given);
+    this.onReadBack(++this.reads);
+    return bytes;
   }
 
   async #readable(file: FileToStore): Promise<readonly StoredFile[]> {

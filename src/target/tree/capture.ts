@@ -2,7 +2,7 @@
  * Stores a tree. The walk is synchronous; what an earlier tree knows of an untouched file is taken over, and a segment
  * that is untouched as a whole is not even written again. Files that are read go to the store many at a time.
  */
-import { RollbackBackupError } from "#/core/errors.ts";
+import { IntegrityError, RollbackBackupError } from "#/core/errors.ts";
 import { Pacer } from "#/core/pace.ts";
 import type { ContentRef } from "#/store/model.ts";
 import type { StoredFile } from "#/store/store.ts";
@@ -15,7 +15,7 @@ import { excluding } from "./exclude.ts";
 import { HardLinks } from "./links.ts";
 import type { Seen } from "./look.ts";
 import { leadingElsewhere, ownBelow } from "./own.ts";
-import { type EarlierPart, EarlierTree } from "./previous.ts";
+import { type EarlierPart, EarlierTree, spoiled } from "./previous.ts";
 import { newNotes, scan, type ScanNotes } from "./scan.ts";
 import { endsSegment, readRoot, readSegment, type SegmentLine, type TreeHead, TreeWriter } from "./tree.ts";
 
@@ -87,6 +87,7 @@ async function openEarlier(
       context.warn(`A part of the last snapshot cannot be used, so files are read again: ${error.message}`);
     return new EarlierTree(await readRoot(store, previous), { store, known: writer.known, onDamage });
   } catch (error) {
+    if (error instanceof IntegrityError && context.writer.known.has(previous)) throw spoiled(error);
     context.warn(
       `The last snapshot cannot be compared with, so every file is read: ${(error as Error).message}`,
     );
@@ -232,6 +233,7 @@ class CaptureRun {
     } catch (error) {
       if ((error as { code?: string }).code === "ENOENT") {
         this.#notes.vanished.push(seen.path);
+        if (seen.type === "folder") return entry; // what was in it, and was seen, cannot be without it
         this.#gone.add(seen.path);
         this.#links.forget(seen.path);
         return undefined;

@@ -69,6 +69,7 @@ export class EarlierTree {
       return await readSegment(this.#parts.store, line);
     } catch (error) {
       if (!(error instanceof IntegrityError)) throw error;
+      if (this.#parts.known.has(line.segment)) throw spoiled(error);
       if (!this.#isDamaged) this.#parts.onDamage(error);
       this.#isDamaged = true;
       return [];
@@ -79,6 +80,17 @@ export class EarlierTree {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ahead?.entries.catch(() => {});
   }
+}
+
+/** What is in the store and does not open would not be stored again: nobody may rely on it unseen. */
+export function spoiled(cause: IntegrityError): IntegrityError {
+  return new IntegrityError(`The last snapshot cannot be compared with: ${cause.message}`, {
+    hint:
+      "Move the damaged pack out of the store: what it held is stored again then. `backout snapshot verify " +
+      "--read-data` finds all that are damaged.",
+    context: cause.context,
+    cause,
+  });
 }
 
 /** A segment that was read. */
