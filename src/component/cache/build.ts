@@ -10,7 +10,7 @@ import { entryHash } from "../entry/entry_tree.ts";
 import { scanSource } from "../entry/scan_source.ts";
 import { provenTree } from "../entry/stage_entry.ts";
 import { actor, type EntryOptions, type EntryStores, withStores } from "../entry/stores.ts";
-import { fetchEntry, sendEntries, sendPending } from "../entry/transfer.ts";
+import { dropDamaged, fetchEntry, sendEntries, sendPending } from "../entry/transfer.ts";
 import { endOfLog, runStep } from "../run_step.ts";
 import { treeOfSource } from "../entry/add_entry.ts";
 import { makeLogFolder } from "../logs.ts";
@@ -244,16 +244,6 @@ async function share(
 
 /** What was found damaged there, or is to be built anew, makes room for what was built now. */
 async function replaceDamaged(stores: EntryStores, options: BuildOptions, id: string): Promise<void> {
-  await stores.remote(async (store) => {
-    if (options.force !== true) {
-      try {
-        const theirs = await store.readSnapshot(id);
-        if (theirs !== undefined) await provenTree(store, theirs);
-        return;
-      } catch (error) {
-        if (!(error instanceof IntegrityError)) throw error;
-      }
-    }
-    await store.deleteSnapshot(id);
-  });
+  if (options.force === true) await stores.remote((store) => store.deleteSnapshot(id));
+  else await dropDamaged(stores, id);
 }

@@ -15,6 +15,7 @@ import {
   viewOf,
 } from "./entry.ts";
 import { entryHash, type EntryItem, type EntryTree, sizesOf, writeTree } from "./entry_tree.ts";
+import { provenTree } from "./stage_entry.ts";
 import { isUntouched, type Source, type SourceItem } from "./scan_source.ts";
 
 export interface AddOptions {
@@ -62,6 +63,7 @@ export async function addEntry(
   if (there !== undefined) {
     // What its packs have lost was just stored again.
     if (writer.storedBytes > 0 && viewOf(there).hash === hash) await writer.putBack();
+    await provenTree(store, there);
     return { manifest: await keep(store, there, options), isNew: false };
   }
   const manifest = manifestOf({

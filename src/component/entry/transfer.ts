@@ -41,6 +41,19 @@ export async function sendEntries(
   return { sent: copied, already_there, failed, bytes };
 }
 
+/** What is damaged in the remote store makes room for what is whole here. */
+export async function dropDamaged({ remote }: EntryStores, id: string): Promise<void> {
+  await remote(async (store) => {
+    try {
+      const theirs = await store.readSnapshot(id);
+      if (theirs !== undefined) await provenTree(store, theirs);
+    } catch (error) {
+      if (!(error instanceof IntegrityError)) throw error;
+      await store.deleteSnapshot(id);
+    }
+  });
+}
+
 /** Sends what an earlier command could not send. */
 export async function sendPending(stores: EntryStores, options: EntryOptions): Promise<Sent> {
   const { remote } = options;

@@ -6,7 +6,7 @@ import { entryId, type EntryView, manifestOf, viewOf } from "../entry/entry.ts";
 import { entryHash, sizesOf } from "../entry/entry_tree.ts";
 import { scanSource, type Source } from "../entry/scan_source.ts";
 import { actor, type EntryOptions, type EntryStores, withStores } from "../entry/stores.ts";
-import { sendEntries, sendPending } from "../entry/transfer.ts";
+import { dropDamaged, sendEntries, sendPending } from "../entry/transfer.ts";
 import { assertComponentName, checkoutPath } from "../model.ts";
 import { assertLabels, manifestVersion } from "./facts.ts";
 
@@ -54,6 +54,7 @@ export async function addToStore(options: AddToStoreOptions): Promise<AddedView>
       pinned: options.pin ?? false,
     });
     if (remote === undefined) return { entry: viewOf(manifest), is_new: isNew, remote: null };
+    await dropDamaged(stores, manifest.id);
     const sent = await sendEntries(stores, options, [manifest]);
     await sendPending(stores, options);
     const entry = viewOf(await stores.local.readSnapshot(manifest.id) ?? manifest);
