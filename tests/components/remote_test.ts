@@ -58,6 +58,7 @@ for (const kind of BUCKET_WORLDS) {
       () => away(machinesIn(world)),
     );
     await t.step("what was changed there is never used", () => poisoned(machinesIn(world)));
+    await t.step("what was lost there is sent again by who adds it", () => lostThere(machinesIn(world)));
     await t.step("a collection there keeps what is needed", () => collected(machinesIn(world)));
   });
 }
@@ -185,6 +186,20 @@ async function poisoned(machines: Machines): Promise<void> {
   await raw.write(name, good);
   await json(two, "store", "get", hash, "--target", "got", "--remote", remote);
   await poisonedPacks(machines);
+}
+
+async function lostThere(machines: Machines): Promise<void> {
+  await using _ = machines;
+  const { world, one, two, json, run, remote, prefix } = machines;
+  const add = () => json(one, "store", "add", "api", "--source", "source", "--remote", remote);
+  const { entry: { hash } } = await add();
+  const raw = world.raw();
+  for (const pack of await raw.list(`${prefix}/packs/`)) await raw.remove(pack);
+  assert.equal((await run(two, "store", "get", hash, "--target", "got", "--remote", remote)).code, 54);
+  const again = await add();
+  assert.deepEqual([again.is_new, again.remote], [false, "sent"]);
+  await json(two, "store", "get", hash, "--target", "got", "--remote", remote);
+  assert.deepEqual(readTree(`${two}/got`), readTree(`${one}/source`));
 }
 
 /** Bytes of the remote's packs that changed: what a build needs is built, and a local copy is mended from there never. */
