@@ -11,10 +11,9 @@ import { readAttributes } from "./attributes.ts";
 import { beginReading, readChanged } from "./capture_files.ts";
 import { captureLimits, noteWarnings } from "./capture_notes.ts";
 import type { TreeEntry } from "./entry.ts";
-import { excluding } from "./exclude.ts";
 import { HardLinks } from "./links.ts";
 import type { Seen } from "./look.ts";
-import { leadingElsewhere, ownBelow } from "./own.ts";
+import { excludingOwn, leadingElsewhere } from "./own.ts";
 import { type EarlierPart, EarlierTree, spoiled } from "./previous.ts";
 import { newNotes, scan, type ScanNotes } from "./scan.ts";
 import { endsSegment, readRoot, readSegment, type SegmentLine, type TreeHead, TreeWriter } from "./tree.ts";
@@ -310,13 +309,4 @@ class CaptureRun {
       context: { unreadable: unreadable.slice(0, 100) },
     });
   }
-}
-
-/** The globs, and what backout keeps of its own. */
-export function excludingOwn(
-  options: Pick<TreeOptions, "roots" | "exclude" | "own">,
-): (path: string, root: string) => boolean {
-  const own = ownBelow(options.roots, options.own);
-  const globs = excluding(options.exclude);
-  return (path, root) => own.has(path) || globs(path, root);
 }

@@ -1,5 +1,6 @@
 /** What backout keeps of its own, and what a symlink hides, by the names under which a walk comes upon it. */
 import { followedPath, placeOf, realPath } from "#/core/real_path.ts";
+import { type Exclude, excluding } from "./exclude.ts";
 import { lookAt } from "./look.ts";
 import { isWithin } from "./path.ts";
 
@@ -28,4 +29,17 @@ export function leadingElsewhere(roots: readonly string[]): readonly string[] {
     const target = followedPath(it);
     return target !== undefined && !held.some((root) => isWithin(target, root));
   });
+}
+
+/** The globs, and what backout keeps of its own. */
+export function excludingOwn(
+  options: {
+    readonly roots: readonly string[];
+    readonly exclude: readonly string[];
+    readonly own: readonly string[];
+  },
+): Exclude {
+  const own = ownBelow(options.roots, options.own);
+  const globs = excluding(options.exclude);
+  return (path, root) => own.has(path) || globs(path, root);
 }
