@@ -67,14 +67,18 @@ export async function checkStore(parts: StoreParts, options: CheckOptions): Prom
   const packs = [...packsOf(files).values()];
   const sizes = await packSizes(backend);
   const walked = await walkSnapshots(parts, snapshots, signal);
-  const isLooked = (pack: PackIndex) => only === undefined || holdsAny(pack, walked.live);
-  const problems = packs.filter(isLooked).flatMap((pack) => problemOf(pack, sizes));
   const whole = packs.filter(({ id, size }) => sizes.get(id) === size);
+  const missing = missingFrom(whole, walked.live);
+  const lost = new ChunkSet();
+  for (const { id } of missing) lost.addHex(id);
+  // Of one snapshot only what it lacks is told: what a pack had may have been stored again.
+  const isLooked = (pack: PackIndex) => only === undefined || holdsAny(pack, lost);
+  const problems = packs.filter(isLooked).flatMap((pack) => problemOf(pack, sizes));
   const read = options.readData
     ? await checkData(parts, whole, { ...options, wanted: only === undefined ? undefined : walked.live })
     : { chunks: 0, bytes: 0, percent: 0, damaged: [], torn: [] };
   const bad = new Map(
-    [...missingFrom(whole, walked.live), ...read.damaged].map((it) => [it.id, it] as const),
+    [...missing, ...read.damaged].map((it) => [it.id, it] as const),
   );
   const hit = await damagesOf(parts, snapshots, new Set(bad.keys()), walked.unreadable);
   return {
