@@ -6,19 +6,21 @@ import { isJsonObject, type JsonObject } from "#/core/json.ts";
 import * as posix from "#/core/posix.ts";
 
 const NAME = "held.json";
+/** Where the note is: whatever lets it go on removes it. */
+export const heldPath = (scratch: string): string => `${scratch}/${NAME}`;
 const MAX_BYTES = 1 << 20;
 
 /** @param note enough for the driver of that type to let it go on; durable when this returns */
 export function noteHeld(scratch: string, type: string, note: JsonObject): void {
   forgetHeld(scratch);
   const text = JSON.stringify({ type, note });
-  posix.writeNewFile(`${scratch}/${NAME}`, new TextEncoder().encode(text), 0o600);
+  posix.writeNewFile(heldPath(scratch), new TextEncoder().encode(text), 0o600);
   posix.syncFolder(scratch);
 }
 
 /** Undefined where nothing was held, or nothing yet: a note that was cut off was not durable. */
 export function readHeld(scratch: string): { readonly type: string; readonly note: JsonObject } | undefined {
-  const path = `${scratch}/${NAME}`;
+  const path = heldPath(scratch);
   const info = posix.lstat(path);
   if (info === undefined || !info.isFile || info.size > MAX_BYTES) return undefined;
   try {
@@ -34,6 +36,6 @@ export function readHeld(scratch: string): { readonly type: string; readonly not
 }
 
 export function forgetHeld(scratch: string): void {
-  const path = `${scratch}/${NAME}`;
+  const path = heldPath(scratch);
   if (posix.lstat(path) !== undefined) posix.unlink(path);
 }

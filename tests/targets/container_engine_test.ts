@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { RollbackError } from "#/core/errors.ts";
 import type { SavedTarget } from "#/store/model.ts";
+import { readHeld } from "#/target/held.ts";
 import { EngineError } from "#/target/container/engine_error.ts";
 import { newOperationId } from "#/core/ids.ts";
 import { runCli } from "../support/cli.ts";
@@ -40,6 +41,8 @@ testRequiring(needs, "container: services go on when backout is killed while it 
       await using held = await holdServices(folder, how, `${folder}/scratch`);
       await held.die();
       await until(async () => await held.areRunning(), () => `after ${how} they do not run`);
+      // Who stops them later has them stopped.
+      await until(() => readHeld(`${folder}/scratch`) === undefined, () => `after ${how} the note is left`);
     }
   });
 });

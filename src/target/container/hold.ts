@@ -4,7 +4,7 @@
  */
 import { cleanEnvironment, within } from "#/core/child_process.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
-import { forgetHeld, noteHeld } from "../held.ts";
+import { forgetHeld, heldPath, noteHeld } from "../held.ts";
 import type { TargetContext } from "../target.ts";
 import { type CliEngine, engineEnv } from "./engine.ts";
 import type { Container } from "./model.ts";
@@ -18,8 +18,8 @@ const STOPPED_WAIT_MS = 30_000;
 /** Asks until it is so: the engine itself may be just starting. */
 const WATCHER = `
 trap '' HUP INT TERM
-program=$1 verb=$2 field=$3 want=$4
-shift 4
+note=$1 program=$2 verb=$3 field=$4 want=$5
+shift 5
 cat >/dev/null
 # An engine that hangs must not hold this up for ever.
 limit=
@@ -34,6 +34,7 @@ for id; do
     $limit "$program" "$verb" "$id" >/dev/null 2>&1
   done
 done
+[ "$failed" -ne 0 ] || rm -f "$note"
 exit "$failed"
 `;
 
@@ -53,7 +54,7 @@ export async function holding<T>(
   if (how === "run" || held.length === 0) return await work();
   const ids = held.map((it) => it.id);
   noteHeld(context.scratch, "container", { engine: engine.kind, how, ids, names: held.map((it) => it.name) });
-  const watcher = startWatcher(engine, ids, how, context);
+  const watcher = startWatcher(engine, ids, how, context, heldPath(context.scratch));
   let result: T;
   try {
     if (how === "pause") await engine.pause(ids);
@@ -91,12 +92,13 @@ export function startWatcher(
   ids: readonly string[],
   how: "pause" | "stop",
   context: Pick<TargetContext, "env">,
+  note = "",
 ): Deno.ChildProcess {
   const words = how === "pause"
     ? ["unpause", "{{.State.Paused}}", "false"]
     : ["start", "{{.State.Running}}", "true"];
   return new Deno.Command("/bin/sh", {
-    args: ["-c", WATCHER, "sh", engine.kind, ...words, ...ids],
+    args: ["-c", WATCHER, "sh", note, engine.kind, ...words, ...ids],
     env: { ...cleanEnvironment(context.env), ...engineEnv(context.env) },
     clearEnv: true,
     stdin: "piped",
