@@ -1,16 +1,10 @@
 /** The `policy:` block for the schema: its shape and, from the rules themselves, their parameters. */
 import * as z from "zod";
-import { block } from "#/config/program_words.ts";
+import { block, described } from "#/config/program_words.ts";
 import { parameterSchema } from "#/policy/parameters.ts";
 import { RULES } from "#/policy/registry.ts";
 import { requiredParameters, type Rule, SEVERITIES } from "#/policy/rule.ts";
 import { OPERATION_KINDS } from "#/policy/view.ts";
-
-/**
- * What stands in `rules`, `custom` and `waivers` is read by the policy itself, which knows its rules; here it is only
- * described.
- */
-const described = (schema: Readonly<Record<string, unknown>>) => z.unknown().meta(schema).optional();
 
 const severity = { enum: SEVERITIES };
 const text = { type: "string", minLength: 1 };
@@ -25,6 +19,10 @@ const automatic = {
   additionalProperties: false,
 };
 
+/**
+ * What stands in `rules`, `custom` and `waivers` is read by the policy itself, which knows its rules; here it is only
+ * described.
+ */
 export const policySchema = block(() =>
   z.strictObject({
     mode: z.enum(["strict", "lenient"]).describe("lenient turns policy denials into warnings.").optional(),

@@ -59,13 +59,6 @@ export class ChunkIndex {
     };
   }
 
-  packOf(id: Uint8Array): PackIndex | undefined {
-    const number = this.table.find(id);
-    return number === undefined
-      ? undefined
-      : this.packs[this.#frames[this.#frameOf[number]! * FRAME_FIELDS]!];
-  }
-
   #addPack(pack: PackIndex, firstFrame: number): number {
     let number = firstFrame;
     for (const { offset, stored, raw, codec, sizes, ids } of decodeFrames(pack.frames, pack.size)) {

@@ -44,11 +44,7 @@ export class StoreIndex {
 
   /** The pack with a chunk, by its id. */
   packOf(id: Uint8Array): string | undefined {
-    for (const part of this.#parts) {
-      const pack = part.packOf(id);
-      if (pack !== undefined) return pack.id;
-    }
-    return undefined;
+    return this.find(id)?.pack.id;
   }
 
   hasPack(id: string): boolean {

@@ -12,7 +12,7 @@ const MAX_BYTES = 1 << 20;
 
 /** @param note enough for the driver of that type to let it go on; durable when this returns */
 export function noteHeld(scratch: string, type: string, note: JsonObject): void {
-  forgetHeld(scratch);
+  if (posix.lstat(heldPath(scratch)) !== undefined) posix.unlink(heldPath(scratch));
   const text = JSON.stringify({ type, note });
   posix.writeNewFile(heldPath(scratch), new TextEncoder().encode(text), 0o600);
   posix.syncFolder(scratch);
@@ -33,9 +33,4 @@ export function readHeld(scratch: string): { readonly type: string; readonly not
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-export function forgetHeld(scratch: string): void {
-  const path = heldPath(scratch);
-  if (posix.lstat(path) !== undefined) posix.unlink(path);
 }

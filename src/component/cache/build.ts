@@ -8,7 +8,7 @@ import { addEntry } from "../entry/add_entry.ts";
 import { entryId, type EntryView, viewOf } from "../entry/entry.ts";
 import { entryHash } from "../entry/entry_tree.ts";
 import { scanSource } from "../entry/scan_source.ts";
-import { provenTree } from "../entry/stage_entry.ts";
+import { isDamaged, provenTree } from "../entry/stage_entry.ts";
 import { actor, type EntryOptions, type EntryStores, withStores } from "../entry/stores.ts";
 import { dropDamaged, fetchEntry, sendEntries, sendPending } from "../entry/transfer.ts";
 import { endOfLog, runStep } from "../run_step.ts";
@@ -205,7 +205,7 @@ async function keepOutputs(
       context: { component, output: missing },
     });
   }
-  if (options.force === true || await isDamaged(local, key)) {
+  if (options.force === true || await isDamaged(local, entryId("cache", key))) {
     await local.deleteSnapshot(entryId("cache", key));
   }
   const { manifest } = await addEntry(local, made, {
@@ -217,17 +217,6 @@ async function keepOutputs(
     throw new FileChangedError(source);
   }
   return manifest;
-}
-
-async function isDamaged(local: EntryStores["local"], key: string): Promise<boolean> {
-  try {
-    const manifest = await local.readSnapshot(entryId("cache", key));
-    if (manifest !== undefined) await provenTree(local, manifest);
-    return false;
-  } catch (error) {
-    if (error instanceof IntegrityError) return true;
-    throw error;
-  }
 }
 
 async function share(

@@ -26,6 +26,18 @@ export async function provenTree(store: StoreReader, manifest: SnapshotManifest)
   return tree;
 }
 
+/** Whether there is such an entry, and its manifest or tree is not what it was. */
+export async function isDamaged(store: StoreReader, id: string): Promise<boolean> {
+  try {
+    const manifest = await store.readSnapshot(id);
+    if (manifest !== undefined) await provenTree(store, manifest);
+    return false;
+  } catch (error) {
+    if (error instanceof IntegrityError) return true;
+    throw error;
+  }
+}
+
 /**
  * Writes the entry to `path`, which must not exist; its folder must. All bytes are proven by their digests. After a
  * failure some of it may be left there.

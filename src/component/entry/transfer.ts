@@ -7,7 +7,7 @@ import type { SnapshotStore } from "#/store/store.ts";
 import { syncStores } from "#/store/sync.ts";
 import { EntryLabel, listEntries, pendingOf, relabel } from "./entry.ts";
 import type { EntryTree } from "./entry_tree.ts";
-import { isProvenByName, provenTree } from "./stage_entry.ts";
+import { isDamaged, isProvenByName, provenTree } from "./stage_entry.ts";
 import type { EntryOptions, EntryStores } from "./stores.ts";
 
 export interface Sent {
@@ -44,13 +44,7 @@ export async function sendEntries(
 /** What is damaged in the remote store makes room for what is whole here. */
 export async function dropDamaged({ remote }: EntryStores, id: string): Promise<void> {
   await remote(async (store) => {
-    try {
-      const theirs = await store.readSnapshot(id);
-      if (theirs !== undefined) await provenTree(store, theirs);
-    } catch (error) {
-      if (!(error instanceof IntegrityError)) throw error;
-      await store.deleteSnapshot(id);
-    }
+    if (await isDamaged(store, id)) await store.deleteSnapshot(id);
   });
 }
 

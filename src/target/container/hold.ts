@@ -4,7 +4,7 @@
  */
 import { cleanEnvironment, within } from "#/core/child_process.ts";
 import { RollbackBackupError } from "#/core/errors.ts";
-import { forgetHeld, heldPath, noteHeld } from "../held.ts";
+import { heldPath, noteHeld } from "../held.ts";
 import type { TargetContext } from "../target.ts";
 import { type CliEngine, engineEnv } from "./engine.ts";
 import type { Container } from "./model.ts";
@@ -66,7 +66,6 @@ export async function holding<T>(
     if (!await goesOn(watcher, context)) {
       context.warn(notGoingOn(held.map((it) => it.name), how, engine.kind));
     }
-    forgetHeld(context.scratch);
   }
   const left = await engine.records(ids);
   if (left.length < ids.length) throw new RollbackBackupError("A container went while its files were copied");
