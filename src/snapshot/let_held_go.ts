@@ -12,14 +12,14 @@ export async function letHeldGo(workspace: Workspace, id: string): Promise<boole
   for (const folder of heldFolders(workspace, id)) {
     const held = readHeld(folder);
     if (held === undefined) continue;
-    const driver = await loadDriver(options, held.type);
     const signal = scope.signal ?? new AbortController().signal;
     try {
+      const driver = await loadDriver(options, held.type);
       const what = await driver.letGo?.(held.note, { env: options.env, signal });
       if (what !== undefined) workspace.warn(`${what}: an operation that was cut off had held it still`);
     } catch (error) {
       all = false;
-      workspace.warn(messageOf(error));
+      workspace.warn(`An operation that was cut off may still hold something: ${messageOf(error)}`);
     }
   }
   return all;
