@@ -11,7 +11,10 @@ export function described(schema: Readonly<Record<string, unknown>>): z.ZodOptio
 
 /** A block of keys. Its schema is made when somebody has written one: to make them all takes longer than to read a file. */
 export function block<T extends z.ZodType>(make: () => T): z.ZodOptional<z.ZodLazy<T>> {
-  return z.lazy(make).optional();
+  const lazy = z.lazy(make);
+  // Whether its keys have defaults is asked of each key of every object that is read, and making it would be the answer.
+  Object.defineProperty(lazy._zod, "optin", { value: undefined });
+  return lazy.optional();
 }
 
 export const WORDS_SCHEMA = {

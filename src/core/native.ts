@@ -91,13 +91,14 @@ const M_MMAP_THRESHOLD = -3;
 const M_TRIM_THRESHOLD = -1;
 
 let opened: Native | undefined | null = null;
+let library: Library | undefined;
 let hidden = false;
 
 /** Undefined without the permission, on other systems, or when a symbol is missing. */
 export function native(): Native | undefined {
   if (hidden) return undefined;
   if (opened !== null) return opened;
-  const library = openLibrary();
+  library = openLibrary();
   opened = library === undefined ? undefined : proven(makeNative(library), library);
   return opened;
 }
@@ -119,6 +120,12 @@ function proven(made: Native, library: Library): Native | undefined {
   }
   library.close();
   return undefined;
+}
+
+/** Makes all functions at once, instead of as they are first used (tests only, which look for what is left open). */
+export function openAllNative(): void {
+  native();
+  Object.values(library?.symbols ?? {});
 }
 
 /** Makes `native()` undefined, as without the permission, until it is called with false (tests only). */

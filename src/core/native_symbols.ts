@@ -38,7 +38,7 @@ export const SYMBOLS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-export type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+export type Library = Pick<Deno.DynamicLibrary<typeof SYMBOLS>, "symbols" | "close">;
 
 /** Makes a call of the C library; its result, or the negative number of what it fails with. */
 export type Attempt = (call: () => number | bigint) => number;
@@ -86,12 +86,41 @@ export function openLibrary(): Library | undefined {
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
   for (const name of LIBRARIES[Deno.build.arch] ?? []) {
     try {
-      return Deno.dlopen(name, SYMBOLS);
+      assertHasSymbols(name);
+      return openOnUse(name);
     } catch {
       continue; // not this C library, or an old one: the limits are then named
     }
   }
   return undefined;
+}
+
+/** Looks all of them up, as calls off this thread: such a call needs no machine code of its own. @throws one is missing */
+function assertHasSymbols(library: string): void {
+  const aside = Object.entries<Deno.ForeignFunction>(SYMBOLS)
+    .map(([name, definition]) => [name, { ...definition, nonblocking: true }]);
+  Deno.dlopen(library, Object.fromEntries(aside)).close();
+}
+
+/**
+ * A library whose functions are made as they are first used: the runtime compiles each for 0.3 ms, in every thread, and a
+ * command uses some five of them.
+ */
+function openOnUse(library: string): Library {
+  const opened: { close(): void }[] = [];
+  const symbols: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries<Deno.ForeignFunction>(SYMBOLS)) {
+    const open = (): unknown => {
+      const made = Deno.dlopen(library, { [name]: definition });
+      opened.push(made);
+      const value = made.symbols[name];
+      Object.defineProperty(symbols, name, { value });
+      return value;
+    };
+    Object.defineProperty(symbols, name, { get: open, enumerable: true, configurable: true });
+  }
+  const close = () => opened.splice(0).forEach((it) => it.close());
+  return { symbols: symbols as Library["symbols"], close };
 }
 
 /** The POSIX names of what these calls fail with (the numbers are the same on x86-64 and arm64). */

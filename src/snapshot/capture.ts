@@ -9,8 +9,9 @@ import { withoutPasswords } from "#/config/written.ts";
 import type { BoundTarget } from "./bind_target.ts";
 import type { Change } from "./change.ts";
 import { inOrder, type Ordered, restoreOrder } from "./order.ts";
-import { ownSnapshots } from "./snapshot_id.ts";
+import { isOwnSnapshot } from "./snapshot_id.ts";
 import { callTarget } from "./target_context.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** Each uses both cores where it reads much. */
 const CAPTURES_AT_ONCE = 4;
@@ -34,8 +35,7 @@ export async function captureSnapshot(change: Change, request: CaptureRequest): 
   const { workspace } = change;
   const { scope } = workspace;
   const store = await workspace.store();
-  const { snapshots } = await store.listSnapshots();
-  const previous = ownSnapshots(workspace, snapshots);
+  const previous = await lastSaved(workspace, store, request.targets);
   const controller = new AbortController();
   const forward = () => controller.abort(scope.signal?.reason);
   if (scope.signal?.aborted === true) forward();
@@ -84,11 +84,12 @@ interface CaptureWorld {
   readonly change: Change;
   readonly store: SnapshotStore;
   readonly writer: SharedStoreWriter;
-  readonly previous: readonly SnapshotManifest[];
+  readonly previous: ReadonlyMap<BoundTarget, SavedTarget>;
   readonly signal: AbortSignal;
 }
 
-async function captureOne(world: CaptureWorld, { spec, driver }: BoundTarget): Promise<SavedTarget> {
+async function captureOne(world: CaptureWorld, target: BoundTarget): Promise<SavedTarget> {
+  const { spec, driver } = target;
   const { change, store, signal } = world;
   const writer = world.writer.share(); // the others write at the same time
   const began = performance.now();
@@ -101,7 +102,7 @@ async function captureOne(world: CaptureWorld, { spec, driver }: BoundTarget): P
     warn: change.warn,
   };
   const captured = await callTarget(call, (context) => {
-    const full: CaptureContext = { ...context, store, writer, previous: previousOf(world, spec) };
+    const full: CaptureContext = { ...context, store, writer, previous: world.previous.get(target) };
     return driver.capture(spec, full);
   });
   captured.warnings.forEach((warning) => change.warn(`${spec.name}: ${warning}`));
@@ -126,12 +127,23 @@ async function captureIfThere(world: CaptureWorld, bound: BoundTarget): Promise<
   }
 }
 
-function previousOf({ previous }: CaptureWorld, spec: BoundTarget["spec"]): SavedTarget | undefined {
-  for (const { targets } of previous) {
-    const same = targets.find(({ name, type }) => name === spec.name && type === spec.type);
-    if (same !== undefined) return same;
+/** What the workspace's last snapshots have of these targets: from there on a capture reads only what changed. */
+async function lastSaved(
+  workspace: Workspace,
+  store: SnapshotStore,
+  targets: readonly BoundTarget[],
+): Promise<ReadonlyMap<BoundTarget, SavedTarget>> {
+  const found = new Map<BoundTarget, SavedTarget>();
+  for await (const snapshot of store.recentSnapshots()) {
+    if (!isOwnSnapshot(workspace, snapshot)) continue;
+    for (const target of targets) {
+      const { name, type } = target.spec;
+      const same = snapshot.targets.find((it) => it.name === name && it.type === type);
+      if (same !== undefined && !found.has(target)) found.set(target, same);
+    }
+    if (found.size === targets.length) break;
   }
-  return undefined;
+  return found;
 }
 
 function manifestOf(

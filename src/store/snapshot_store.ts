@@ -18,7 +18,14 @@ import type { ContentRef, SnapshotManifest } from "./model.ts";
 import type { StoreEncryption } from "./options.ts";
 import { PackStoreReader } from "./pack_store_reader.ts";
 import { PackStoreWriter } from "./pack_store_writer.ts";
-import type { FilesWritten, FileToWrite, ListManifests, SharedStoreWriter, SnapshotStore } from "./store.ts";
+import type {
+  FilesWritten,
+  FileToWrite,
+  ListManifests,
+  ManifestsRead,
+  SharedStoreWriter,
+  SnapshotStore,
+} from "./store.ts";
 import { createStoreConfig, readStoreConfig } from "./store_config.ts";
 import { StoreIndex } from "./store_index.ts";
 import { lockStore } from "./store_lock.ts";
@@ -86,9 +93,7 @@ export class PackSnapshotStore implements SnapshotStore {
     );
   }
 
-  async listSnapshots({ kind = "snapshots" }: ListManifests = {}): Promise<
-    { readonly snapshots: readonly SnapshotManifest[]; readonly damaged: readonly string[] }
-  > {
+  async listSnapshots({ kind = "snapshots" }: ListManifests = {}): Promise<ManifestsRead> {
     const ids: string[] = [];
     for await (const { name } of this.backend.list(SNAPSHOT_FOLDER)) {
       const id = snapshotIdOf(name);
@@ -96,18 +101,25 @@ export class PackSnapshotStore implements SnapshotStore {
     }
     const snapshots: SnapshotManifest[] = [];
     const damaged: string[] = [];
-    for (let at = 0; at < ids.length; at += AT_ONCE) {
-      const some = ids.slice(at, at + AT_ONCE);
-      const read = await Promise.allSettled(some.map((id) => this.readSnapshot(id)));
-      read.forEach((result, i) => {
-        if (result.status === "fulfilled") {
-          if (result.value !== undefined) snapshots.push(result.value);
-        } else if (result.reason instanceof IntegrityError) damaged.push(snapshotName(some[i]!));
-        else throw result.reason;
-      });
+    for (const some of groupsOf(ids)) {
+      const read = await this.#readSnapshots(some);
+      snapshots.push(...read.snapshots);
+      damaged.push(...read.damaged);
     }
-    snapshots.sort((a, b) => compare(a.created_at, b.created_at) || compare(a.id, b.id));
-    return { snapshots, damaged };
+    return { snapshots: snapshots.sort(byAge), damaged };
+  }
+
+  async *recentSnapshots(): AsyncGenerator<SnapshotManifest> {
+    const files: { readonly id: string; readonly modified: number }[] = [];
+    for await (const { name, modified } of this.backend.list(SNAPSHOT_FOLDER)) {
+      const id = snapshotIdOf(name);
+      if (id !== undefined && !isEntryId(id)) files.push({ id, modified });
+    }
+    files.sort((a, b) => b.modified - a.modified);
+    for (const some of groupsOf(files.map(({ id }) => id))) {
+      const { snapshots } = await this.#readSnapshots(some);
+      yield* snapshots.toSorted(byAge).reverse();
+    }
   }
 
   async readSnapshot(id: string): Promise<SnapshotManifest | undefined> {
@@ -205,6 +217,19 @@ export class PackSnapshotStore implements SnapshotStore {
     await this.backend[Symbol.asyncDispose]();
   }
 
+  async #readSnapshots(ids: readonly string[]): Promise<ManifestsRead> {
+    const snapshots: SnapshotManifest[] = [];
+    const damaged: string[] = [];
+    const read = await Promise.allSettled(ids.map((id) => this.readSnapshot(id)));
+    read.forEach((result, i) => {
+      if (result.status === "fulfilled") {
+        if (result.value !== undefined) snapshots.push(result.value);
+      } else if (result.reason instanceof IntegrityError) damaged.push(snapshotName(ids[i]!));
+      else throw result.reason;
+    });
+    return { snapshots, damaged };
+  }
+
   async #reader(): Promise<PackStoreReader> {
     const opened = await this.parts();
     if (opened !== undefined) return opened.reader;
@@ -241,6 +266,15 @@ export class PackSnapshotStore implements SnapshotStore {
   #context(): { readonly env: (name: string) => string | undefined; readonly location: string } {
     return { env: this.#options.env ?? ((name) => Deno.env.get(name)), location: this.location };
   }
+}
+
+function* groupsOf(ids: readonly string[]): Generator<readonly string[]> {
+  for (let at = 0; at < ids.length; at += AT_ONCE) yield ids.slice(at, at + AT_ONCE);
+}
+
+/** The oldest first. */
+function byAge(a: SnapshotManifest, b: SnapshotManifest): number {
+  return compare(a.created_at, b.created_at) || compare(a.id, b.id);
 }
 
 function compare(a: string, b: string): number {

@@ -55,13 +55,22 @@ export interface ListManifests {
   readonly kind?: "snapshots" | "entries" | "all";
 }
 
+export interface ManifestsRead {
+  readonly snapshots: readonly SnapshotManifest[];
+  /** Names of the manifests that cannot be read. */
+  readonly damaged: readonly string[];
+}
+
 export interface StoreReader {
   /** As shown to people; never holds a secret. */
   readonly location: string;
-  /** All snapshots, oldest first. Damaged manifests are named in `damaged`. */
-  listSnapshots(options?: ListManifests): Promise<
-    { readonly snapshots: readonly SnapshotManifest[]; readonly damaged: readonly string[] }
-  >;
+  /** All snapshots, oldest first. */
+  listSnapshots(options?: ListManifests): Promise<ManifestsRead>;
+  /**
+   * Those whose manifests can be read, about newest first (by when the manifests were last written), and read as they are
+   * asked for: who looks for the last one of something need not read thousands.
+   */
+  recentSnapshots(): AsyncIterable<SnapshotManifest>;
   /** Undefined when there is none with this id. @throws {IntegrityError} its manifest is damaged */
   readSnapshot(id: string): Promise<SnapshotManifest | undefined>;
   /** The whole content. @throws {IntegrityError} */

@@ -5,6 +5,8 @@ import fc from "fast-check";
 import { WHOLE_FILE_BYTES } from "#/store/add_file.ts";
 import { ConflictError } from "#/storage/object_store.ts";
 import { RollbackVersionNotFoundError, UsageError } from "#/core/errors.ts";
+import { openBackend } from "#/store/open_backend.ts";
+import { openStoreOn } from "#/store/snapshot_store.ts";
 import { withTempDir } from "../support/temp.ts";
 import "../support/property_seed.ts";
 import {
@@ -172,6 +174,32 @@ Deno.test("holes stay holes, and zeros at odd places are zeros", async () => {
     assert.ok(equal(Deno.readFileSync(`${folder}/out0`), bytes));
     assert.ok(equal(Deno.readFileSync(`${folder}/out1`), small));
     assert.ok(Deno.statSync(`${folder}/out0`).blocks! * 512 < 2 * MIB);
+  });
+});
+
+Deno.test("recent manifests come newest first, and no more of them are read than are asked for", async () => {
+  await withTempDir(async (folder) => {
+    const backend = await openBackend(`${folder}/store`);
+    await using store = await openStoreOn(backend);
+    for (let day = 10; day < 50; day++) {
+      await using writer = await store.write();
+      await writer.commit({ ...manifestOf(`rb-${day}`), created_at: `2025-01-01T00:00:${day}.000Z` });
+      Deno.utimeSync(`${folder}/store/snapshots/rb-${day}.json`, day, day);
+    }
+    Deno.writeTextFileSync(`${folder}/store/snapshots/rb-47.json`, "no manifest");
+    Deno.utimeSync(`${folder}/store/snapshots/rb-47.json`, 47, 47);
+    const readFile = backend.read.bind(backend);
+    let read = 0;
+    backend.read = (...given) => {
+      read++;
+      return readFile(...given);
+    };
+    const found: string[] = [];
+    for await (const { id } of store.recentSnapshots()) {
+      if (found.push(id) === 3) break;
+    }
+    assert.deepEqual(found, ["rb-49", "rb-48", "rb-46"]);
+    assert.ok(read <= 16, `${read} of 40 manifests were read`);
   });
 });
 

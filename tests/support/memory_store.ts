@@ -31,6 +31,10 @@ export class MemoryStore implements StoreReader, StoreWriter {
     return Promise.resolve({ snapshots: [...this.#snapshots], damaged: [] });
   }
 
+  async *recentSnapshots(): AsyncGenerator<SnapshotManifest> {
+    yield* (await this.listSnapshots()).snapshots.toReversed();
+  }
+
   readSnapshot(id: string): Promise<SnapshotManifest | undefined> {
     return Promise.resolve(this.#snapshots.find((it) => it.id === id));
   }

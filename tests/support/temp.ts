@@ -1,8 +1,8 @@
 /** Temporary folders that go away with the test, also when it fails. */
-import { native } from "#/core/native.ts";
+import { openAllNative } from "#/core/native.ts";
 
 // The C library stays open from its first use on: before a test begins, so that none seems to leak it.
-native();
+openAllNative();
 
 /**
  * Runs `body` in a new temporary folder (its real path) and removes it afterwards.

@@ -3,12 +3,12 @@ import { fileURLToPath } from "node:url";
 import { openSnapshotStore } from "#/store/open.ts";
 import { captureData } from "#/target/container/data.ts";
 import { FirstPass } from "#/target/container/first_pass.ts";
-import { native } from "#/core/native.ts";
+import { openAllNative } from "#/core/native.ts";
 import { testRequiring } from "../support/require.ts";
 import { withTempDir } from "../support/temp.ts";
 
 // Loaded for the whole process: within a test it would count as a leak of that test.
-native();
+openAllNative();
 
 testRequiring(["posix"], "container: the second copy reads nothing that the first one has read", async () => {
   await withTempDir(async (root) => {
