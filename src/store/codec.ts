@@ -106,7 +106,7 @@ function noZstd(): StorageError {
   return new StorageError(
     "Cannot read the snapshot store: it is compressed with zstd, which this executable lacks",
     {
-      hint: "Use a backout that is built on Deno 2.9 or newer, for example from source.",
+      hint: "Use a backout that is built on Deno 2.6.10 or newer, for example from source.",
     },
   );
 }

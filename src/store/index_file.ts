@@ -1,6 +1,6 @@
 /** Index files: what one writer added to the store, so that a reader need not open packs. */
 import { sha256 } from "#/core/sha256.ts";
-import { IntegrityError } from "#/core/errors.ts";
+import { IntegrityError, StorageError } from "#/core/errors.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { decodePacks, encodePacks, openBody, type PackIndex, sealBody } from "./index_format.ts";
@@ -35,6 +35,7 @@ export async function writeIndex(
 /**
  * Undefined when it was removed meanwhile.
  * @throws {IntegrityError} it is torn or changed
+ * @throws {StorageError} it is compressed as this runtime cannot
  */
 export async function readIndex(
   backend: StoreBackend,
@@ -51,6 +52,7 @@ export async function readIndex(
   try {
     return { name, packs: decodePacks(openBody(body, cipher, name)) };
   } catch (cause) {
+    if (cause instanceof StorageError) throw cause; // this runtime cannot read it; nothing is wrong with the index
     throw damagedIndex(backend, name, "it does not open", cause);
   }
 }

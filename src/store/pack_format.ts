@@ -1,6 +1,6 @@
 /** The frame of a pack file: a mark at its begin, and at its end what is in it, so that an index can be made anew. */
 import { sha256 } from "#/core/sha256.ts";
-import { IntegrityError } from "#/core/errors.ts";
+import { IntegrityError, StorageError } from "#/core/errors.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { decodeFrames, openBody, type PackIndex } from "./index_format.ts";
@@ -57,6 +57,7 @@ export async function readPackFooter(
     decodeFrames(frames, size);
     return { id, size, frames };
   } catch (cause) {
+    if (cause instanceof StorageError) throw cause; // this runtime cannot read it; nothing is wrong with the pack
     throw damagedPack(backend, name, "its list of chunks does not open", cause);
   }
 }

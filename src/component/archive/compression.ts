@@ -38,7 +38,7 @@ export function compressionOf(begin: Uint8Array, path: string): Compression {
 function assertZstd(path: string): Compression {
   if (hasZstd) return "zstd";
   throw new UsageError(`Cannot use ${path}: this executable has no zstd`, {
-    hint: "Use .tar.gz, or a backout that is built on Deno 2.9 or newer.",
+    hint: "Use .tar.gz, or a backout that is built on Deno 2.6.10 or newer.",
   });
 }
 

@@ -39,6 +39,7 @@ export class FirstPass {
     const reader: StoreReader = {
       location: store.location,
       listSnapshots: () => store.listSnapshots(),
+      recentSnapshots: () => store.recentSnapshots(),
       readSnapshot: (id) => store.readSnapshot(id),
       readBytes: (content, options) => {
         const known = this.#known.get(keyOf(content));
