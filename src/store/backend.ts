@@ -1,5 +1,10 @@
-import type { Bucket } from "#/storage/bucket/bucket.ts";
+import type { Bucket, ByteRange } from "#/storage/bucket/bucket.ts";
 import type { Lease } from "#/storage/lease/lease.ts";
+
+export interface FilePart extends ByteRange {
+  /** How many bytes of this file are read in all, where that is known: what is far away is then fetched at once. */
+  readonly inAll?: number;
+}
 
 /**
  * Where a snapshot store's files lie: a folder, or a prefix of a bucket. Names are slash-separated, made by the store
@@ -10,11 +15,8 @@ export interface StoreBackend extends AsyncDisposable {
   readonly location: string;
   /** True where reading brings bytes over a network. */
   readonly remote: boolean;
-  /** Undefined when there is no such file. */
-  read(
-    name: string,
-    range?: { readonly offset: number; readonly length: number },
-  ): Promise<Uint8Array | undefined>;
+  /** The file, or a part of it (what of it the file has). Undefined when there is no such file. */
+  read(name: string, part?: FilePart): Promise<Uint8Array | undefined>;
   /** Size in bytes; undefined when there is no such file. */
   size(name: string): Promise<number | undefined>;
   /** Names and sizes below a folder, sorted by name; modified in milliseconds since the epoch. */

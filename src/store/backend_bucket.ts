@@ -1,6 +1,6 @@
 /**
  * A snapshot store below a prefix of a bucket. Packs are written to a local scratch folder and sent when they are
- * finished; a pack of which parts are read is fetched there first, a few are kept.
+ * finished. Of a pack of which little is read only that is asked for; another is fetched there first, a few are kept.
  */
 import { ConflictError } from "#/storage/object_store.ts";
 import { UnfinishedOperationError } from "#/core/errors.ts";
@@ -11,7 +11,7 @@ import { type Bucket, MAX_PUT_BYTES, type PutOptions } from "#/storage/bucket/bu
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 import { ResilientBucket } from "#/storage/bucket/resilient/bucket.ts";
 import { Lease } from "#/storage/lease/lease.ts";
-import type { StoreBackend, StoreLockPlace } from "./backend.ts";
+import type { FilePart, StoreBackend, StoreLockPlace } from "./backend.ts";
 import { assertStoreName } from "./backend_name.ts";
 import { PackCache } from "./pack_cache.ts";
 import { sweepOldScratch } from "./scratch_sweep.ts";
@@ -30,8 +30,11 @@ export interface BucketBackendOptions {
 
 const DEFAULT_LEASE_MS = 60_000;
 const MAX_REQUEST_MS = 30_000;
-/** Not larger than this: read whole at once, in memory. */
-const SMALL_BYTES = 1024 * 1024;
+/** So many parts of a file are asked for one by one; who asks for another will ask for more. */
+const MAX_PARTS = 3;
+/** Who reads more than this of a file gets it whole: a request takes as long as to send about as much. */
+const MAX_PART_BYTES = 4 * 1024 * 1024;
+const RANGE_NOT_SATISFIABLE = 416;
 /** No single file of a store is larger: what claims to be is not read. */
 const MAX_FILE_BYTES = 1024 * 1024 * 1024;
 /** User metadata that tells whose write an object is. */
@@ -49,6 +52,8 @@ class BucketBackend implements StoreBackend {
   readonly lockPlace: StoreLockPlace;
   readonly #bucket: Bucket;
   readonly #cache: PackCache;
+  /** How many parts of a file were asked for. */
+  readonly #parts = new Map<string, number>();
   #folder: string | undefined;
 
   constructor(bucket: Bucket, options: BucketBackendOptions) {
@@ -68,23 +73,15 @@ class BucketBackend implements StoreBackend {
     this.#cache = new PackCache((name, file) => this.#download(name, file), () => this.#scratchFolder());
   }
 
-  async read(
-    name: string,
-    range?: { readonly offset: number; readonly length: number },
-  ): Promise<Uint8Array | undefined> {
+  async read(name: string, part?: FilePart): Promise<Uint8Array | undefined> {
     assertStoreName(name);
-    if (range === undefined) {
-      return (await this.#bucket.get(name, { maxBytes: MAX_FILE_BYTES }))?.bytes;
-    }
-    const cached = await this.#cache.read(name, range);
+    if (part === undefined) return (await this.#bucket.get(name, { maxBytes: MAX_FILE_BYTES }))?.bytes;
+    const cached = await this.#cache.read(name, part);
     if (cached !== undefined) return cached;
-    const object = await this.#bucket.head(name);
-    if (object === undefined) return undefined;
-    if (object.size <= SMALL_BYTES) {
-      const found = await this.#bucket.get(name, { maxBytes: SMALL_BYTES });
-      return found?.bytes.slice(range.offset, range.offset + range.length);
-    }
-    return await this.#cache.fetchAndRead(name, range);
+    const parts = this.#parts.get(name) ?? 0;
+    this.#parts.set(name, parts + 1);
+    const isWorthAll = parts >= MAX_PARTS || (part.inAll ?? part.length) > MAX_PART_BYTES;
+    return await (isWorthAll ? this.#cache.fetchAndRead(name, part) : this.#readPart(name, part));
   }
 
   async size(name: string): Promise<number | undefined> {
@@ -129,6 +126,18 @@ class BucketBackend implements StoreBackend {
       await this.#bucket.upload(name, { path: localPath, size }, options);
     });
     attempt("remove", localPath, () => posix.unlink(localPath));
+  }
+
+  async #readPart(name: string, { offset, length }: FilePart): Promise<Uint8Array | undefined> {
+    if (length === 0) return await this.size(name) === undefined ? undefined : new Uint8Array(0);
+    try {
+      return (await this.#bucket.get(name, { maxBytes: length, range: { offset, length } }))?.bytes;
+    } catch (error) {
+      if (!(error instanceof BucketError)) throw error;
+      if (error.context.status === RANGE_NOT_SATISFIABLE) return new Uint8Array(0); // it ends before
+      if (error.failure !== "unsupported") throw error;
+      return await this.#cache.fetchAndRead(name, { offset, length });
+    }
   }
 
   scratch(): Promise<string> {

@@ -13,6 +13,8 @@ export interface FrameRun {
   readonly frames: readonly FrameToRestore[];
   /** Of the content that is written, in bytes. */
   readonly bytes: number;
+  /** How much is read of this pack by all of its runs, in bytes. */
+  readonly ofPack: number;
 }
 
 /** A run holds so much of a pack at most (or one frame), so that threads share the work. */
@@ -78,7 +80,7 @@ function addTarget(
 }
 
 function runsOf(pack: string, frames: Map<number, OpenFrame>): FrameRun[] {
-  const runs: FrameRun[] = [];
+  const runs: Omit<FrameRun, "ofPack">[] = [];
   let open: OpenFrame[] = [];
   let targets = 0;
   const end = () => {
@@ -97,10 +99,11 @@ function runsOf(pack: string, frames: Map<number, OpenFrame>): FrameRun[] {
     for (const chunk of frame.chunks.values()) targets += chunk.targets.length;
   }
   end();
-  return runs;
+  const ofPack = runs.reduce((sum, { length }) => sum + length, 0);
+  return runs.map((run) => ({ ...run, ofPack }));
 }
 
-function runOf(pack: string, open: readonly OpenFrame[]): FrameRun {
+function runOf(pack: string, open: readonly OpenFrame[]): Omit<FrameRun, "ofPack"> {
   const frames = open.map(({ place, chunks }) => ({
     ...{ offset: place.offset, stored: place.stored, raw: place.raw, codec: place.codec },
     chunks: [...chunks.values()].map(({ chunk }) => chunk),

@@ -1,17 +1,13 @@
 /** Local copies of the packs that were read last, so that parts of them can be read in any order. */
 import * as posix from "#/core/posix.ts";
 import { attempt } from "#/core/system_error.ts";
+import type { ByteRange } from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 
 /** How many packs are kept; content is read pack by pack, so that few are enough. */
 const MAX_KEPT = 6;
 /** How often a download begins anew when the connection broke on the way. */
 const MAX_TRIES = 4;
-
-export interface ByteRange {
-  readonly offset: number;
-  readonly length: number;
-}
 
 export class PackCache implements AsyncDisposable {
   readonly #download: (name: string, file: Deno.FsFile) => Promise<boolean>;

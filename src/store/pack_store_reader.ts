@@ -174,11 +174,11 @@ export class PackStoreReader implements Disposable {
     this.#pool = undefined;
   }
 
-  async #jobOf({ pack, offset, length, frames }: FrameRun): Promise<RestoreJob> {
+  async #jobOf({ pack, offset, length, frames, ofPack }: FrameRun): Promise<RestoreJob> {
     const packPath = this.#backend.localPath(pack);
     const job = { location: this.#backend.location, pack, packPath, offset, length, frames };
     if (packPath !== undefined) return { ...job, bytes: undefined };
-    const bytes = await this.#backend.read(pack, { offset, length });
+    const bytes = await this.#backend.read(pack, { offset, length, inAll: ofPack });
     if (bytes === undefined) throw damagedPack(this.#backend, pack, "it is missing");
     return { ...job, bytes: new Uint8Array(bytes) };
   }

@@ -61,6 +61,17 @@ Deno.test("a GCS bucket keeps objects", async (t) => {
     );
   });
 
+  await t.step("a part is what the object has of it", async () => {
+    const part = (offset: number, length: number) =>
+      bucket.get("v1/a.json", { maxBytes: length, range: { offset, length } });
+    const found = await part(1, 3);
+    assert.deepEqual([found!.bytes, found!.object.size], [bytesOf("ell"), 5]);
+    assert.deepEqual((await part(3, 10))!.bytes, bytesOf("lo"));
+    assert.deepEqual((await part(0, 5))!.bytes, bytesOf("hello"));
+    await assert.rejects(part(5, 1), (error: BucketError) => error.context.status === 416);
+    assert.equal(await bucket.get("nothing", { maxBytes: 1, range: { offset: 0, length: 1 } }), undefined);
+  });
+
   await t.step("what is not there is undefined", async () => {
     assert.equal(await bucket.head("nothing"), undefined);
     assert.equal(await bucket.get("nothing", { maxBytes: 1 }), undefined);

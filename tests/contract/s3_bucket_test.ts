@@ -56,6 +56,17 @@ testRequiring(["ceph"], "an S3 bucket keeps objects", async (t) => {
     assert.equal(bucket.location, "s3://objects/team/releases");
   });
 
+  await t.step("a part is what the object has of it", async () => {
+    const part = (offset: number, length: number) =>
+      bucket.get("v1/a.json", { maxBytes: length, range: { offset, length } });
+    const found = await part(1, 3);
+    assert.deepEqual([textOf(found!.bytes), found!.object.size], ["ell", 5]);
+    assert.equal(textOf((await part(3, 10))!.bytes), "lo");
+    assert.equal(textOf((await part(0, 5))!.bytes), "hello");
+    await assert.rejects(part(5, 1), (error: BucketError) => error.context.status === 416);
+    assert.equal(await bucket.get("nothing", { maxBytes: 1, range: { offset: 0, length: 1 } }), undefined);
+  });
+
   await t.step("what is not there is undefined", async () => {
     assert.equal(await bucket.head("nothing"), undefined);
     assert.equal(await bucket.get("nothing", { maxBytes: 1 }), undefined);

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { ConflictError } from "#/storage/object_store.ts";
 import { IntegrityError } from "#/core/errors.ts";
-import type { StoreBackend } from "#/store/backend.ts";
+import type { FilePart, StoreBackend } from "#/store/backend.ts";
+import { openBucketBackend } from "#/store/backend_bucket.ts";
+import { CountingBucket, MemoryBucket } from "../support/memory_bucket.ts";
 import { testRequiring } from "../support/require.ts";
 import { namesIn, randomBytes, type World, WORLDS } from "./backend_worlds.ts";
 
@@ -90,13 +92,20 @@ const CASES: readonly Case[] = [
       await backend.adopt("packs/ab/abcd.pack", `${scratch}/a.tmp`);
       assert.throws(() => Deno.lstatSync(`${scratch}/a.tmp`), Deno.errors.NotFound);
       assert.equal(await backend.size("packs/ab/abcd.pack"), bytes.length);
-      for (const offset of [0, 5_000_000, bytes.length - 30]) {
+      // The first of them alone, then all of it, which the others are read from.
+      for (const offset of [0, 5_000_000, bytes.length - 30, 17, 4_194_304, 8_000_000]) {
         assert.deepEqual(
           await backend.read("packs/ab/abcd.pack", { offset, length: 30 }),
           bytes.slice(offset, offset + 30),
         );
       }
       assert.deepEqual(await backend.read("packs/ab/abcd.pack"), bytes);
+      assert.deepEqual(
+        await backend.read("packs/ab/abcd.pack", { offset: 9, length: 5_000_000, inAll: 8_000_000 }),
+        bytes.slice(9, 5_000_009),
+      );
+      assert.deepEqual(await backend.read("packs/ab/abcd.pack", { offset: 9, length: 0 }), new Uint8Array(0));
+      assert.equal(await backend.read("packs/ab/none.pack", { offset: 9, length: 0 }), undefined);
     },
   },
   {
@@ -188,3 +197,25 @@ for (const kind of WORLDS) {
     }
   });
 }
+
+Deno.test("of a pack in a bucket little is fetched where little is read, and all of it once where more is", async () => {
+  const bucket = new CountingBucket(new MemoryBucket());
+  await using backend = openBucketBackend(bucket);
+  const bytes = randomBytes(6 * 1024 * 1024);
+  Deno.writeFileSync(`${await backend.scratch()}/a.tmp`, bytes);
+  await backend.adopt("packs/ab/ab.pack", `${await backend.scratch()}/a.tmp`);
+  const fetched = async (part: FilePart) => {
+    const before = bucket.bytesRead;
+    const { offset, length } = part;
+    assert.deepEqual(await backend.read("packs/ab/ab.pack", part), bytes.slice(offset, offset + length));
+    return bucket.bytesRead - before;
+  };
+  const offsets = [5_000_000, 100, 3_000_000];
+  for (const offset of offsets) assert.equal(await fetched({ offset, length: 1000 }), 1000);
+  assert.equal(await fetched({ offset: 7, length: 1000 }), bytes.length);
+  assert.equal(await fetched({ offset: 70_000, length: 1000 }), 0);
+  await using other = openBucketBackend(bucket);
+  const before = bucket.bytesRead;
+  await other.read("packs/ab/ab.pack", { offset: 0, length: 1000, inAll: 5_000_000 });
+  assert.equal(bucket.bytesRead - before, bytes.length);
+});

@@ -4,10 +4,12 @@ import type {
   Bucket,
   BucketObject,
   BucketObjectDetail,
+  ByteRange,
   CopySource,
   ListPage,
   ListRequest,
   PutOptions,
+  ReadOptions,
   RemoveFailure,
   RemoveRequest,
 } from "#/storage/bucket/bucket.ts";
@@ -51,25 +53,25 @@ export class MemoryBucket implements Bucket {
 
   get(
     key: string,
-    options: { maxBytes: number; versionId?: string },
+    options: ReadOptions & { maxBytes: number },
   ): Promise<{ object: BucketObject; bytes: Uint8Array } | undefined> {
     const stored = this.#find(key, options.versionId);
     if (stored === undefined) return Promise.resolve(undefined);
-    if (stored.bytes.length > options.maxBytes) {
-      return Promise.reject(this.#error("too_large", `read ${key}`));
-    }
-    return Promise.resolve({ object: this.#show(key, stored), bytes: stored.bytes });
+    const bytes = partOf(stored.bytes, options.range);
+    if (bytes.length > options.maxBytes) return Promise.reject(this.#error("too_large", `read ${key}`));
+    return Promise.resolve({ object: this.#show(key, stored), bytes });
   }
 
   open(
     key: string,
-    options: { versionId?: string } = {},
+    options: ReadOptions = {},
   ): Promise<{ object: BucketObject; body: ReadableStream<Uint8Array> } | undefined> {
     const stored = this.#find(key, options.versionId);
     if (stored === undefined) return Promise.resolve(undefined);
+    const bytes = partOf(stored.bytes, options.range);
     const chunks = Array.from(
-      { length: Math.ceil(stored.bytes.length / 65536) },
-      (_, i) => stored.bytes.slice(i * 65536, (i + 1) * 65536),
+      { length: Math.ceil(bytes.length / 65536) },
+      (_, i) => bytes.slice(i * 65536, (i + 1) * 65536),
     );
     return Promise.resolve({ object: this.#show(key, stored), body: ReadableStream.from(chunks) });
   }
@@ -189,6 +191,8 @@ export class CountingBucket implements Bucket {
   readonly location: string;
   readonly removeBatch: number;
   readonly #inner: Bucket;
+  /** Of bodies. */
+  bytesRead = 0;
   readonly counts: Counts = {
     head: 0,
     get: 0,
@@ -222,9 +226,19 @@ export class CountingBucket implements Bucket {
     this.counts.get += 1;
     return this.#inner.get(...args);
   }
-  open(...args: Parameters<Bucket["open"]>): ReturnType<Bucket["open"]> {
+  async open(...args: Parameters<Bucket["open"]>): ReturnType<Bucket["open"]> {
     this.counts.open += 1;
-    return this.#inner.open(...args);
+    const opened = await this.#inner.open(...args);
+    if (opened === undefined) return undefined;
+    const body = opened.body.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform: (chunk, controller) => {
+          this.bytesRead += chunk.length;
+          controller.enqueue(chunk);
+        },
+      }),
+    );
+    return { ...opened, body };
   }
   put(...args: Parameters<Bucket["put"]>): ReturnType<Bucket["put"]> {
     this.counts.put += 1;
@@ -255,4 +269,10 @@ export class CountingBucket implements Bucket {
   serverNow(): number | undefined {
     return this.#inner.serverNow();
   }
+}
+
+function partOf(bytes: Uint8Array, range: ByteRange | undefined): Uint8Array {
+  if (range === undefined) return bytes;
+  if (range.offset < bytes.length) return bytes.slice(range.offset, range.offset + range.length);
+  throw new BucketError({ failure: "other", action: "read a part", location: "gs://memory", status: 416 });
 }

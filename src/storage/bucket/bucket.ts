@@ -77,6 +77,34 @@ export interface ListPage {
   readonly prefixes: readonly string[];
 }
 
+/** A part of an object, in bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface ReadOptions extends RequestOptions {
+  readonly versionId?: string;
+  /** Only this part (what of it the object has; it must begin within it): `size` is still that of the object. */
+  readonly range?: ByteRange;
+}
+
+/** As HTTP writes it (RFC 9110, section 14.1.2). */
+export function rangeHeader({ offset, length }: ByteRange): string {
+  return `bytes=${offset}-${offset + length - 1}`;
+}
+
+/** The size of the object that a part came of, by `Content-Range`; undefined where the whole came. */
+export function sizeInRange(contentRange: string | null | undefined): number | undefined {
+  const size = /\/(\d+)$/.exec(contentRange ?? "")?.[1];
+  return size === undefined ? undefined : Number(size);
+}
+
+/** How many bytes come of an object of `size` bytes. */
+export function lengthOf(size: number, range: ByteRange | undefined): number {
+  return range === undefined ? size : Math.max(0, Math.min(range.length, size - range.offset));
+}
+
 export interface Bucket {
   readonly type: Exclude<StorageType, "local">;
   /** As shown to people: `s3://bucket/prefix`. */
@@ -88,15 +116,15 @@ export interface Bucket {
     key: string,
     options?: RequestOptions & { readonly versionId?: string },
   ): Promise<BucketObjectDetail | undefined>;
-  /** The whole object. Give it only objects that are known to be small, or a limit. */
+  /** The whole object, or a part of it; no more than `maxBytes`. */
   get(
     key: string,
-    options: RequestOptions & { readonly maxBytes: number; readonly versionId?: string },
+    options: ReadOptions & { readonly maxBytes: number },
   ): Promise<{ readonly object: BucketObject; readonly bytes: Uint8Array } | undefined>;
   /** The object as a stream. Abort the signal, or cancel the stream, to stop early. */
   open(
     key: string,
-    options?: RequestOptions & { readonly versionId?: string },
+    options?: ReadOptions,
   ): Promise<{ readonly object: BucketObject; readonly body: ReadableStream<Uint8Array> } | undefined>;
   /** Writes a small object (at most `MAX_PUT_BYTES`) in one request. */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<BucketObject>;

@@ -18,6 +18,7 @@ import {
   type ListRequest,
   MAX_PUT_BYTES,
   type PutOptions,
+  type ReadOptions,
   type RemoveFailure,
   type RemoveRequest,
   type RequestOptions,
@@ -29,7 +30,7 @@ import { type GcsEnvironment, openAccess } from "./access.ts";
 import { type ApiRequest, GcsApi } from "./api.ts";
 import { Crc32c } from "./crc32c.ts";
 import { GcsKeys, OBJECT_FIELDS, type ObjectResource, toObject } from "./object.ts";
-import { GcsReader, type OpenObject, type ReadOptions } from "./read.ts";
+import { GcsReader, type OpenObject } from "./read.ts";
 import { uploadResumably } from "./upload.ts";
 
 export interface GcsLocation {

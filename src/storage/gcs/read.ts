@@ -2,10 +2,14 @@
 import {
   type BucketObject,
   type BucketObjectDetail,
+  type ByteRange,
+  lengthOf,
   type ListPage,
   type ListRequest,
   MAX_PUT_BYTES,
-  type RequestOptions,
+  rangeHeader,
+  type ReadOptions,
+  sizeInRange,
 } from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 import type { ApiRequest, GcsApi } from "./api.ts";
@@ -20,7 +24,6 @@ import {
   toObject,
 } from "./object.ts";
 
-export type ReadOptions = RequestOptions & { readonly versionId?: string };
 export interface OpenObject {
   readonly object: BucketObject;
   readonly body: ReadableStream<Uint8Array>;
@@ -67,11 +70,12 @@ export class GcsReader {
     const opened = await this.open(key, options);
     if (opened === undefined) return undefined;
     const { object, body } = opened;
-    if (object.size > options.maxBytes) {
+    const length = lengthOf(object.size, options.range);
+    if (length > options.maxBytes) {
       await body.cancel();
-      throw this.#failed("too_large", key, `${object.size} bytes, at most ${options.maxBytes} were expected`);
+      throw this.#failed("too_large", key, `${length} bytes, at most ${options.maxBytes} were expected`);
     }
-    const bytes = new Uint8Array(object.size);
+    const bytes = new Uint8Array(length);
     let at = 0;
     for await (const chunk of body) {
       bytes.set(chunk, at);
@@ -80,22 +84,25 @@ export class GcsReader {
     return { object, bytes };
   }
 
-  async open(key: string, { signal, versionId }: ReadOptions): Promise<OpenObject | undefined> {
+  async open(key: string, { signal, versionId, range }: ReadOptions): Promise<OpenObject | undefined> {
     const isVersioned = await this.#api.isVersioned(signal);
     const request: ApiRequest = {
       action: `read ${key}`,
       method: "GET",
       path: this.#api.path(this.#keys.nameOf(key)),
       query: { alt: "media", generation: versionId },
-      headers: { "accept-encoding": "gzip" }, // or the service would unpack what is stored packed
+      headers: {
+        "accept-encoding": "gzip", // or the service would unpack what is stored packed
+        ...(range === undefined ? {} : { range: rangeHeader(range) }),
+      },
       signal,
     };
     const reply = await this.#api.find(request);
     if (reply === undefined) return undefined;
-    if (!isPacked(reply)) return await this.#opened(reply, request, key, isVersioned);
+    if (!isPacked(reply)) return await this.#opened(reply, request, key, isVersioned, range);
     await reply.body?.cancel();
     const packed = await this.#api.find({ ...request, isPlain: true });
-    return packed === undefined ? undefined : await this.#opened(packed, request, key, isVersioned);
+    return packed === undefined ? undefined : await this.#opened(packed, request, key, isVersioned, range);
   }
 
   async #opened(
@@ -103,11 +110,16 @@ export class GcsReader {
     request: ApiRequest,
     key: string,
     isVersioned: boolean,
+    range: ByteRange | undefined,
   ): Promise<OpenObject> {
-    const object = toDownloaded(key, reply.headers, isVersioned);
-    if (object !== undefined) return { object, body: this.#checked(reply, object, request) };
+    const found = toDownloaded(key, reply.headers, isVersioned);
+    const size = range === undefined ? found?.size : sizeInRange(reply.headers.get("content-range"));
+    if (found !== undefined && size !== undefined) {
+      const object = { ...found, size };
+      return { object, body: this.#checked(reply, object, request, range) };
+    }
     await reply.body?.cancel();
-    throw this.#failed("unsupported", key, "the reply does not say which object it is");
+    throw this.#failed("unsupported", key, "the reply does not say which object it is, or which part of it");
   }
 
   async *list(request: ListRequest): AsyncGenerator<ListPage> {
@@ -139,16 +151,21 @@ export class GcsReader {
     } while (pageToken !== undefined && pageToken !== "");
   }
 
-  /** The body; it fails when it is not as long as the object, or does not have its checksum. */
-  #checked(reply: Response, object: BucketObject, request: ApiRequest): ReadableStream<Uint8Array> {
+  /** The body; it fails when it is not as long as the object (or its part), or does not have its checksum. */
+  #checked(
+    reply: Response,
+    object: BucketObject,
+    request: ApiRequest,
+    range: ByteRange | undefined,
+  ): ReadableStream<Uint8Array> {
     const reader = (reply.body ?? new Blob([]).stream()).getReader();
-    const isSummed = object.contentTag !== undefined && object.size <= MAX_CHECKED_BYTES;
+    const length = lengthOf(object.size, range);
+    const isWhole = range === undefined || length === object.size;
+    const isSummed = object.contentTag !== undefined && isWhole && object.size <= MAX_CHECKED_BYTES;
     const sum = isSummed ? new Crc32c() : undefined;
     let got = 0;
     const assertWhole = () => {
-      if (got !== object.size) {
-        throw this.#failed("network", object.key, `${got} of ${object.size} bytes came`);
-      }
+      if (got !== length) throw this.#failed("network", object.key, `${got} of ${length} bytes came`);
       if (sum === undefined || object.contentTag === `crc32c:${sum.toBase64()}`) return;
       throw this.#failed("network", object.key, "its bytes do not have the checksum that the service has");
     };
@@ -157,7 +174,7 @@ export class GcsReader {
         try {
           const { done, value } = await reader.read();
           if (value !== undefined) got += value.length;
-          if (done || got > object.size) assertWhole();
+          if (done || got > length) assertWhole();
           if (done) return controller.close();
           sum?.update(value);
           controller.enqueue(value);

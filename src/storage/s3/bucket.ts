@@ -11,6 +11,7 @@ import {
   type ListRequest,
   MAX_PUT_BYTES,
   type PutOptions,
+  type ReadOptions,
   type RemoveFailure,
   type RemoveRequest,
   type RequestOptions,
@@ -23,7 +24,7 @@ import { type ConditionHeaders, Conditions } from "./condition.ts";
 import { type Copied, S3Copier } from "./copy.ts";
 import { S3Lister } from "./list.ts";
 import { assertAddressable, KeySpace, toObject } from "./object.ts";
-import { type ReadOptions, S3Reader } from "./read.ts";
+import { S3Reader } from "./read.ts";
 import { REMOVE_BATCH, S3Remover } from "./remove.ts";
 import { openSession, type S3Session } from "./session.ts";
 import { changedFile, openFile, readFully, uploadInParts } from "./upload.ts";

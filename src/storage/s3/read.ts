@@ -6,13 +6,17 @@ import {
   HeadObjectCommand,
   type HeadObjectCommandInput,
 } from "@aws-sdk/client-s3";
-import type { BucketObject, BucketObjectDetail, RequestOptions } from "#/storage/bucket/bucket.ts";
+import {
+  type BucketObject,
+  type BucketObjectDetail,
+  lengthOf,
+  rangeHeader,
+  type ReadOptions,
+  sizeInRange,
+} from "#/storage/bucket/bucket.ts";
 import { BucketError } from "#/storage/bucket/bucket_error.ts";
 import { assertAddressable, type KeySpace, toObject } from "./object.ts";
 import type { S3Session } from "./session.ts";
-
-/** What `get` and `open` may be told. */
-export type ReadOptions = RequestOptions & { readonly versionId?: string };
 
 /**
  * Asks for the reply without a Content-Encoding: the `fetch` of some Deno versions unpacks what is stored packed, and
@@ -76,11 +80,12 @@ export class S3Reader {
     const opened = await this.open(key, options);
     if (opened === undefined) return undefined;
     const { object, body } = opened;
-    if (object.size > options.maxBytes) {
+    const length = lengthOf(object.size, options.range);
+    if (length > options.maxBytes) {
       await body.cancel();
-      throw this.#tooLarge(key, object.size, options.maxBytes);
+      throw this.#tooLarge(key, length, options.maxBytes);
     }
-    const bytes = new Uint8Array(object.size);
+    const bytes = new Uint8Array(length);
     let filled = 0;
     for await (const chunk of body) {
       bytes.set(chunk, filled);
@@ -89,14 +94,15 @@ export class S3Reader {
     return { object, bytes };
   }
 
-  /** The stream ends after exactly as many bytes as the object has, or with a BucketError. */
+  /** The stream ends after exactly as many bytes as the object or the part has, or with a BucketError. */
   async open(
     key: string,
-    { signal, versionId }: ReadOptions = {},
+    { signal, versionId, range }: ReadOptions = {},
   ): Promise<{ readonly object: BucketObject; readonly body: ReadableStream<Uint8Array> } | undefined> {
     const { session, target, action } = this.#request("read", key);
     const version = versionId === undefined ? {} : { VersionId: versionId };
-    const input = { ...target, ...version, ...AS_STORED };
+    const part = range === undefined ? {} : { Range: rangeHeader(range) };
+    const input = { ...target, ...version, ...part, ...AS_STORED };
     let reply: GetObjectCommandOutput;
     try {
       reply = await session.run(
@@ -113,8 +119,13 @@ export class S3Reader {
       await body?.cancel();
       throw this.#noLength(action);
     }
-    const object = toObject(session, key, reply.ContentLength, reply);
-    return { object, body: this.#checked(body, object.size, action, signal) };
+    const size = range === undefined ? reply.ContentLength : sizeInRange(reply.ContentRange);
+    if (size === undefined) {
+      await body.cancel();
+      throw this.#noLength(action);
+    }
+    const object = toObject(session, key, size, reply);
+    return { object, body: this.#checked(body, lengthOf(size, range), action, signal) };
   }
 
   /** The stream with its length checked and its errors in our words. */

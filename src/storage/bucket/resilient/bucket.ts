@@ -13,10 +13,12 @@ import {
   COPY_IN_PARTS_BYTES,
   COPY_PART_BYTES,
   type CopySource,
+  lengthOf,
   type ListPage,
   type ListRequest,
   MAX_PUT_BYTES,
   type PutOptions,
+  type ReadOptions,
   type RemoveFailure,
   type RemoveRequest,
   type RequestOptions,
@@ -97,7 +99,7 @@ export class ResilientBucket implements Bucket {
   /** As `open`: what counts is that bytes come, not how many they are. */
   get(
     key: string,
-    options: RequestOptions & { readonly maxBytes: number; readonly versionId?: string },
+    options: ReadOptions & { readonly maxBytes: number },
   ): Promise<{ readonly object: BucketObject; readonly bytes: Uint8Array } | undefined> {
     const { maxBytes, ...rest } = options;
     const action = `read ${key}`;
@@ -105,18 +107,19 @@ export class ResilientBucket implements Bucket {
       const opened = await this.#openOnce(key, rest);
       if (opened === undefined) return undefined;
       const { object, body } = opened;
-      if (object.size > maxBytes) {
+      const length = lengthOf(object.size, rest.range);
+      if (length > maxBytes) {
         await body.cancel();
         throw this.#limits.failure(
           "too_large",
           action,
-          `${object.size} bytes, at most ${maxBytes} were expected`,
+          `${length} bytes, at most ${maxBytes} were expected`,
         );
       }
       const bytes = await collect(
         body,
-        object.size,
-        (got) => this.#limits.failure("network", action, `${got} of ${object.size} bytes came`),
+        length,
+        (got) => this.#limits.failure("network", action, `${got} of ${length} bytes came`),
       );
       return { object, bytes };
     });
@@ -124,7 +127,7 @@ export class ResilientBucket implements Bucket {
 
   open(
     key: string,
-    options: RequestOptions & { readonly versionId?: string } = {},
+    options: ReadOptions = {},
   ): Promise<{ readonly object: BucketObject; readonly body: ReadableStream<Uint8Array> } | undefined> {
     return this.#retry(options.signal, () => this.#openOnce(key, options));
   }
@@ -229,7 +232,7 @@ export class ResilientBucket implements Bucket {
 
   async #openOnce(
     key: string,
-    options: RequestOptions & { readonly versionId?: string },
+    options: ReadOptions,
   ): Promise<{ readonly object: BucketObject; readonly body: ReadableStream<Uint8Array> } | undefined> {
     const action = `read ${key}`;
     const deadline = new Deadline(this.#limits.forReading(action, options.signal));
