@@ -31,24 +31,32 @@ interface OpenFrame {
   readonly chunks: Map<number, { readonly chunk: ChunkToRestore; readonly targets: ChunkTarget[] }>;
 }
 
+/** Chunks of files, by their places in `content.chunks`. */
+export type ChunksOfFiles = ReadonlyMap<FileToWrite, ReadonlySet<number>>;
+
 /**
  * @param find where a chunk is; must throw where it is nowhere
+ * @param written what needs no frame
  * @throws {SizeError} the chunks of a file are not as long as the file
  */
 export function planFrames(
   files: readonly FileToWrite[],
   find: (id: string) => ChunkPlace,
+  written: ChunksOfFiles = new Map(),
 ): readonly FrameRun[] {
   const packs = new Map<string, Map<number, OpenFrame>>();
   for (const file of files) {
     let at = 0;
     const { chunks, size } = file.content;
-    for (const id of chunks) {
+    const done = written.get(file);
+    for (const [index, id] of chunks.entries()) {
       const place = find(id);
-      addTarget(packs, place, id, {
-        ...{ path: file.path, at, whole: chunks.length === 1, sparse: file.sparse === true },
-        look: file.look,
-      });
+      if (done?.has(index) !== true) {
+        addTarget(packs, place, id, {
+          ...{ path: file.path, at, whole: chunks.length === 1, sparse: file.sparse === true },
+          look: file.look,
+        });
+      }
       at += place.size;
     }
     if (at !== size) {

@@ -7,7 +7,8 @@ import type { BatchOptions } from "#/storage/object_store.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkPlace } from "./chunk_index.ts";
 import type { ChunkCipher } from "./cipher.ts";
-import { type FrameRun, planFrames } from "./frame_plan.ts";
+import { planBases, type PlannedBaseJob } from "./base_file.ts";
+import { type ChunksOfFiles, type FrameRun, planFrames } from "./frame_plan.ts";
 import { packName } from "./layout.ts";
 import type { ChunkId, ContentRef } from "./model.ts";
 import { damagedPack } from "./pack_format.ts";
@@ -100,12 +101,17 @@ export class PackStoreReader implements Disposable {
   async writeFiles(files: readonly FileToWrite[], options: BatchOptions = {}): Promise<FilesWritten> {
     throwIfStopped(options.signal);
     await this.#index.refresh();
-    const runs = planFrames(files, (id) => this.#tryFind(id) ?? this.#throwMissing(id));
+    const find = (id: string) => this.#tryFind(id) ?? this.#throwMissing(id);
+    const all = planFrames(files, find);
     const undressed = new Set(makeFiles(files));
     const note = (paths: readonly string[]) => paths.forEach((it) => undressed.add(it));
     const total = files.reduce((sum, { content }) => sum + content.size, 0);
     let done = 0;
-    const progress = (run: FrameRun) => options.onProgress?.(done += run.bytes, total);
+    const progress = (bytes: number) => options.onProgress?.(done += bytes, total);
+    const bases = planBases(files, find);
+    const runs = bases.length === 0
+      ? all
+      : planFrames(files, find, await this.#takeFromBases(bases, options.signal, progress));
     if (files.length < THREADS_WORTH_FILES && total < THREADS_WORTH_BYTES) {
       await this.#writeHere(runs, note, options.signal, progress);
     } else {
@@ -118,13 +124,13 @@ export class PackStoreReader implements Disposable {
     runs: readonly FrameRun[],
     note: (undressed: readonly string[]) => void,
     signal: AbortSignal | undefined,
-    progress: (run: FrameRun) => void,
+    progress: (bytes: number) => void,
   ): Promise<void> {
     const pacer = new Pacer(signal);
     for (const run of runs) {
       if (pacer.due()) await pacer.rest();
       note(restoreFrames(await this.#jobOf(run), this.#cipher));
-      progress(run);
+      progress(run.bytes);
     }
   }
 
@@ -132,31 +138,36 @@ export class PackStoreReader implements Disposable {
     runs: readonly FrameRun[],
     note: (undressed: readonly string[]) => void,
     signal: AbortSignal | undefined,
-    progress: (run: FrameRun) => void,
+    progress: (bytes: number) => void,
   ): Promise<void> {
     const pool = this.#threads();
     const { material } = this.#cipher;
-    let next = 0;
-    let failure: { readonly error: unknown } | undefined;
-    const work = async () => {
-      while (next < runs.length && failure === undefined) {
-        const run = runs[next++]!;
-        try {
-          throwIfStopped(signal);
-          const job = await this.#jobOf(run);
-          const transfer = job.bytes === undefined ? [] : [job.bytes.buffer];
-          const answer = await pool.run({ kind: "restore", material, job }, { transfer });
-          if (answer.kind !== "restored") throw new Error("a thread of the store gave another answer");
-          note(answer.undressed);
-          progress(run);
-        } catch (error) {
-          failure ??= { error };
-        }
-      }
-    };
-    // All end before this does: nobody writes to these files afterwards.
-    await Promise.all(Array.from({ length: RUNS_AT_ONCE }, work));
-    if (failure !== undefined) throw failure.error;
+    await someAtOnce(runs, signal, async (run) => {
+      const job = await this.#jobOf(run);
+      const transfer = job.bytes === undefined ? [] : [job.bytes.buffer];
+      const answer = await pool.run({ kind: "restore", material, job }, { transfer });
+      if (answer.kind !== "restored") throw new Error("a thread of the store gave another answer");
+      note(answer.undressed);
+      progress(run.bytes);
+    });
+  }
+
+  /** @returns the chunks that were written */
+  async #takeFromBases(
+    jobs: readonly PlannedBaseJob[],
+    signal: AbortSignal | undefined,
+    progress: (bytes: number) => void,
+  ): Promise<ChunksOfFiles> {
+    const pool = this.#threads();
+    const { material } = this.#cipher;
+    const found = new Map(jobs.map(({ file }) => [file, new Set<number>()]));
+    await someAtOnce(jobs, signal, async ({ file, first, job }) => {
+      const answer = await pool.run({ kind: "base", material, job });
+      if (answer.kind !== "base") throw new Error("a thread of the store gave another answer");
+      for (const index of answer.written) found.get(file)!.add(first + index);
+      progress(answer.written.reduce((sum, index) => sum + job.chunks[index]!.size, 0));
+    });
+    return found;
   }
 
   #threads(): ThreadPool {
@@ -230,6 +241,29 @@ export class PackStoreReader implements Disposable {
       { hint: "Its description was changed: run `backout snapshot verify --read-data`." },
     );
   }
+}
+
+/** Works through items in order, a few at a time. All end before this does: nobody writes to the files afterwards. */
+async function someAtOnce<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async () => {
+    while (next < items.length && failure === undefined) {
+      const item = items[next++]!;
+      try {
+        throwIfStopped(signal);
+        await work(item);
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: RUNS_AT_ONCE }, worker));
+  if (failure !== undefined) throw failure.error;
 }
 
 /**

@@ -9,6 +9,7 @@ import { decompress } from "./codec.ts";
 import { FRAME_CONTEXT, hexOf } from "./layout.ts";
 import { ageNursery } from "./nursery.ts";
 import { damagedPack } from "./pack_format.ts";
+import { writePieces } from "./pieces.ts";
 import { openSource } from "./source_file.ts";
 
 /** Where a chunk goes. */
@@ -54,8 +55,6 @@ export interface RestoreJob {
   readonly frames: readonly FrameToRestore[];
 }
 
-/** Runs of zeros of this length are left out of a sparse file: a block of most filesystems. */
-const HOLE_BYTES = 4096;
 const FILE_MODE = 0o600;
 /** One thread's buffer for what it reads of packs. */
 let packBuffer = new Uint8Array(0);
@@ -160,30 +159,4 @@ function writeChunk(target: ChunkTarget, bytes: Uint8Array, filling: FileToFill)
     writePieces(file, bytes, target);
     return look === undefined || file.dress(look);
   });
-}
-
-function writePieces(file: OutputFile, bytes: Uint8Array, { at, sparse }: ChunkTarget): void {
-  if (!sparse) return file.writeAt(bytes, at);
-  for (const [from, to] of withoutHoles(bytes, at)) file.writeAt(bytes.subarray(from, to), at + from);
-}
-
-/** The parts that are not whole blocks of zeros. @param at where the bytes begin in the file: blocks count from its begin */
-function* withoutHoles(bytes: Uint8Array, at: number): Generator<readonly [number, number]> {
-  let from: number | undefined;
-  for (let block = 0; block < bytes.length;) {
-    const end = Math.min(bytes.length, block + HOLE_BYTES - (at + block) % HOLE_BYTES);
-    if (end - block === HOLE_BYTES && isZero(bytes, block, end)) {
-      if (from !== undefined) yield [from, block];
-      from = undefined;
-    } else {
-      from ??= block;
-    }
-    block = end;
-  }
-  if (from !== undefined) yield [from, bytes.length];
-}
-
-function isZero(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i] !== 0) return false;
-  return true;
 }

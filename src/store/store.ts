@@ -41,6 +41,11 @@ export interface FileToWrite {
   readonly path: string;
   /** Leave holes where the content has long runs of zeros. */
   readonly sparse?: boolean;
+  /**
+   * A file that may have much of the content at the same places (the one that this one will replace). It is only read,
+   * and may change meanwhile.
+   */
+  readonly base?: string;
   /** Owner, mode and time that it is to have: given while it is written, as far as that is possible. */
   readonly look?: FileLook;
 }

@@ -1,5 +1,6 @@
 /** A thread of the snapshot store: does one request after the other, and answers each. */
 import { addFilePart, addWholeFile } from "./add_file.ts";
+import { copyFromBase } from "./base_file.ts";
 import { checkFrames } from "./check_frames.ts";
 import { ChunkAdder } from "./chunk_adder.ts";
 import { cipherFrom } from "./cipher_from.ts";
@@ -61,6 +62,8 @@ function work(request: ThreadRequest): ThreadAnswer {
     case "abort":
       adder?.packs.abort();
       return { kind: "done" };
+    case "base":
+      return { kind: "base", written: copyFromBase(request.job, cipherFrom(request.material)) };
     case "restore":
       return { kind: "restored", undressed: restoreFrames(request.job, cipherFrom(request.material)) };
     case "check":

@@ -151,6 +151,7 @@ function toWrite({ action, temporary }: WrittenFile): FileToWrite {
     content: saved.content!,
     path: temporary,
     ...(saved.sparse === true ? { sparse: true } : {}),
+    ...(action.kind === "create" ? {} : { base: action.path }),
     ...lookOf(saved),
   };
 }
