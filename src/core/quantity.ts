@@ -44,3 +44,8 @@ export function sizeBytes(text: string): number | undefined {
   const bytes = factor === undefined ? NaN : Math.round(Number(match![1]) * factor);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** A whole number with its thousands apart: `1,234,567`. The runtime's own way loads its languages first, for 20 ms. */
+export function grouped(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+}

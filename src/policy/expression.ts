@@ -1,4 +1,5 @@
 /** Expressions of custom rules: CEL, checked when it is read. The only file that knows the library. */
+import { grouped } from "#/core/quantity.ts";
 import { type ASTNode, Environment, type ParseResult } from "@marcbachmann/cel-js";
 import { nearest } from "#/core/nearest.ts";
 import {
@@ -77,9 +78,9 @@ export function parseExpression(
   if (usual > MOST_STEPS) {
     return wrong(
       0,
-      `it would run long: ${usual.toLocaleString("en-US")} steps for ${
-        USUAL["Plan.artifacts"]!.toLocaleString("en-US")
-      } artifacts, and at most ${MOST_STEPS.toLocaleString("en-US")} are allowed`,
+      `it would run long: ${grouped(usual)} steps for ${
+        grouped(USUAL["Plan.artifacts"]!)
+      } artifacts, and at most ${grouped(MOST_STEPS)} are allowed`,
       "Loop over a shorter list, or not in a loop.",
     );
   }
@@ -90,8 +91,8 @@ function judge(parsed: ParseResult, root: Node, facts: PolicyFacts): boolean {
   const total = countSteps(root, sizesOf(facts));
   if (total > MOST_STEPS) {
     throw new ExpressionError(
-      `it would take ${total.toLocaleString("en-US")} steps on this operation, and at most ${
-        MOST_STEPS.toLocaleString("en-US")
+      `it would take ${grouped(total)} steps on this operation, and at most ${
+        grouped(MOST_STEPS)
       } are allowed`,
     );
   }

@@ -1,5 +1,5 @@
 /** The parameters of rules, as data: how each kind is read, described, and written as JSON Schema. */
-import { DURATION_HINT, durationMs, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
+import { DURATION_HINT, durationMs, grouped, SIZE_HINT, sizeBytes } from "#/core/quantity.ts";
 import { type Path, type Problems, readChoice } from "#/policy/problem.ts";
 import { OPERATION_KINDS } from "#/policy/view.ts";
 import { describeWindow, readWindows, type Window, WINDOW_SCHEMA } from "#/policy/window.ts";
@@ -71,7 +71,7 @@ const KIND: { readonly [K in ParameterKind]: KindOf<Kinds[K]> } = {
     read: (value, path, problems) =>
       (typeof value === "string" || typeof value === "number" ? sizeBytes(String(value)) : undefined) ??
         problems.value(path, "is not a size", SIZE_HINT),
-    show: (bytes) => `${bytes.toLocaleString("en-US")} bytes`,
+    show: (bytes) => `${grouped(bytes)} bytes`,
     example: "10GiB",
     schema: { type: ["string", "integer"], description: SIZE_HINT },
   },

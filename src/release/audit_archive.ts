@@ -1,4 +1,5 @@
 /** `audit archive`: old entries of the audit log move into one compressed file, and stay verifiable there. */
+import { grouped } from "#/core/quantity.ts";
 import { type ArchivePlan, type ArchiveRule, planArchive } from "#/audit/plan_archive.ts";
 import { archiveFileName, archiveKey, AUDIT_FOLDER } from "#/core/audit_key.ts";
 import { IntegrityError, messageOf, UsageError } from "#/core/errors.ts";
@@ -137,12 +138,12 @@ function planOf({ archiving, hasMarkdown }: ArchiveView): Plan {
 function sentence({ archives, removals, entryBytes }: ArchivePlan, dryRun: boolean): string {
   if (removals.length === 0) return "Nothing to archive: every entry of the audit log is to be kept";
   const entries = removals.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  const what = `${entries.toLocaleString("en-US")} audit ${entries === 1 ? "entry" : "entries"}`;
+  const what = `${grouped(entries)} audit ${entries === 1 ? "entry" : "entries"}`;
   if (archives.length === 0) {
     return `${dryRun ? "Would remove" : "Removed"} the files of ${what} that are in an archive already`;
   }
   const names = archives.length === 1 ? archiveFileName(archives[0]!) : count(archives.length, "archive");
-  const sizes = `${count(sizeOf(archives), "byte")} instead of ${entryBytes.toLocaleString("en-US")}`;
+  const sizes = `${count(sizeOf(archives), "byte")} instead of ${grouped(entryBytes)}`;
   return `${dryRun ? "Would archive" : "Archived"} ${what} in ${names}, ${sizes}`;
 }
 

@@ -3,6 +3,7 @@
  * what is made before the commit is unseen and can be discarded, the commit is one atomic replace of the index,
  * and what comes after it can only go forward (or be compensated).
  */
+import { grouped } from "#/core/quantity.ts";
 import { archiveFileName, entryFileName, type EntryRange } from "#/core/audit_key.ts";
 import type { IndexChange } from "#/repository/index_change.ts";
 import type { FileRecord } from "#/repository/index_format.ts";
@@ -189,12 +190,12 @@ export function describeChange(change: IndexChange): string {
 
 /** `1 file`, `2 files`. */
 export function count(n: number, noun: string): string {
-  return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
+  return `${grouped(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 function numbers({ first, last }: EntryRange, one: string, many: string): string {
   const n = last - first + 1;
-  return `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
+  return `${grouped(n)} ${n === 1 ? one : many}`;
 }
 
 /** The index changes of a plan: those of its commit. */

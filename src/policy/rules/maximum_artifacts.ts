@@ -1,3 +1,4 @@
+import { grouped } from "#/core/quantity.ts";
 import { defineRule, type Rule } from "#/policy/rule.ts";
 
 /** An operation that touches more than anybody expects is often a slip. */
@@ -15,9 +16,7 @@ export const maximumArtifacts: Rule = defineRule({
     const touched = plan.total_artifacts + plan.artifacts_added;
     if (touched <= count) return [];
     return [{
-      reason: `it touches ${touched.toLocaleString("en-US")} artifacts, and at most ${
-        count.toLocaleString("en-US")
-      } are allowed`,
+      reason: `it touches ${grouped(touched)} artifacts, and at most ${grouped(count)} are allowed`,
       hint: "Check with --dry-run that this is what you want, or do it in parts.",
     }];
   },

@@ -45,7 +45,7 @@ export async function relocate(
   moves: readonly Relocation[],
   options: RelocateOptions,
 ): Promise<readonly string[]> {
-  const guard = tree.guard();
+  const guard = tree.onlooker();
   for (const move of moves) {
     guard.resolve(move.from);
     guard.resolve(move.to);

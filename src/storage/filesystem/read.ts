@@ -52,8 +52,8 @@ export function currentKey(key: ObjectKey): string {
 }
 
 export function statKey(guard: PathGuard, key: string): ObjectStat | undefined {
-  const path = guard.resolve(key);
-  const info = lookAt(path);
+  const path = guard.find(key);
+  const info = path === undefined ? undefined : lookAt(path);
   return info === undefined ? undefined : toStat(key, info);
 }
 

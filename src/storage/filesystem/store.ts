@@ -79,7 +79,7 @@ export class FilesystemStore implements ObjectStore {
 
   statMany(keys: readonly ObjectKey[]): Promise<readonly (ObjectStat | undefined)[]> {
     return settle(() => {
-      const guard = this.#tree.guard();
+      const guard = this.#tree.onlooker();
       return keys.map((key) => typeof key === "string" ? statKey(guard, key) : undefined);
     });
   }

@@ -65,6 +65,11 @@ export class FilesystemTree {
     return new PathGuard(this);
   }
 
+  /** The same for looking at many keys at once, while nothing is made: folders that are missing are looked for once too. */
+  onlooker(): PathGuard {
+    return new PathGuard(this, new Set());
+  }
+
   /** Owner of the root folder, when we may give files away and it is not us; else undefined. */
   get owner(): posix.Owner | undefined {
     if (!isSuperuser()) return undefined;
@@ -169,9 +174,12 @@ export class FilesystemTree {
 export class PathGuard {
   readonly #tree: FilesystemTree;
   readonly #safe = new Set<string>();
+  readonly #missing: Set<string> | undefined;
 
-  constructor(tree: FilesystemTree) {
+  /** @param missing where folders that are not there are remembered; by default they are looked for again */
+  constructor(tree: FilesystemTree, missing?: Set<string>) {
     this.#tree = tree;
+    this.#missing = missing;
   }
 
   /** The path of a key behind real folders only (or behind ones that do not exist yet). @throws {UnsafePathError} */
@@ -179,6 +187,12 @@ export class PathGuard {
     const path = this.#tree.path(key);
     this.#checkFolder(parentKey(key));
     return path;
+  }
+
+  /** Like `resolve`; undefined where the folder of the key is not there. @throws {UnsafePathError} */
+  find(key: string): string | undefined {
+    const path = this.#tree.path(key);
+    return this.#checkFolder(parentKey(key)) ? path : undefined;
   }
 
   /** Like `resolve`, and the key itself must be a folder if it is there. */
@@ -190,10 +204,13 @@ export class PathGuard {
 
   #checkFolder(key: string): boolean {
     if (key === "" || this.#safe.has(key)) return true;
-    if (!this.#checkFolder(parentKey(key))) return false;
+    if (this.#missing?.has(key) === true || !this.#checkFolder(parentKey(key))) return false;
     const path = this.#tree.path(key);
     const info = lookAt(path);
-    if (info === undefined) return false; // nothing there: nothing to go through
+    if (info === undefined) {
+      this.#missing?.add(key);
+      return false; // nothing there: nothing to go through
+    }
     if (info.isDirectory) {
       this.#safe.add(key);
       return true;
