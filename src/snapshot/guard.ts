@@ -14,6 +14,7 @@ import type { OperationReport } from "#/report/model.ts";
 import { runChange } from "./change.ts";
 import { createSnapshot } from "./create.ts";
 import { lookAfterCommand } from "./guard_checks.ts";
+import { noteGuard } from "./guard_note.ts";
 import { type GuardedEnd, runGuarded } from "./guarded_command.ts";
 import { askPolicy } from "./judge.ts";
 import type { WorkspaceOptions } from "./options.ts";
@@ -63,6 +64,9 @@ export async function runGuard(options: GuardOptions): Promise<OperationReport> 
   });
   if (created.error !== null || created.dry_run) return asGuard(created, program);
   const id = created.version;
+  const noted = await noteOf(options, id, program);
+  if (noted instanceof RollbackError) return await note(options, created, noted);
+  using _note = noted;
   const ended = await run(options, id);
   // From here on nothing stops it: the command has changed what it changed.
   const { signal: _done, ...rest } = options;
@@ -96,6 +100,20 @@ async function goBack(
 /** The parts tell nobody: who wants to know is told of the whole. */
 function quietly<T extends WorkspaceOptions>(options: T): T {
   return options.around === undefined ? options : { ...options, around: { ...options.around, notify: [] } };
+}
+
+/** Without it nothing is run: a killed guard would leave no trace. */
+async function noteOf(
+  options: GuardOptions,
+  id: string,
+  program: string,
+): Promise<Disposable | RollbackError> {
+  try {
+    return await inWorkspace(options, (workspace) => Promise.resolve(noteGuard(workspace, id, program)));
+  } catch (error) {
+    if (error instanceof RollbackError) return error;
+    throw error;
+  }
 }
 
 async function run(options: GuardOptions, id: string): Promise<GuardedEnd | RollbackError> {

@@ -6,6 +6,7 @@ import { snapshotRetention, type SnapshotRetentionSettings } from "#/policy/rete
 import type { PrunedSnapshot } from "#/report/model.ts";
 import type { SnapshotManifest } from "#/store/model.ts";
 import { freeSpace } from "./free_space.ts";
+import { guardNotes } from "./guard_note.ts";
 import { TargetJournal, unfinishedTargetIds } from "./journal.ts";
 import { isOwnSnapshot } from "./snapshot_id.ts";
 import type { Workspace } from "./workspace.ts";
@@ -58,12 +59,16 @@ function toRow(
   return { id, created_at, origin, description, bytes, action, reasons };
 }
 
-/** A restore needs what it restores, and what takes it back: until it is over, or confirmed. */
+/** A restore needs what it restores, and what takes it back: until it is over, or confirmed. A guard needs its own. */
 async function neededByOperations(
-  { scope }: Workspace,
+  workspace: Workspace,
   snapshots: readonly SnapshotManifest[],
 ): Promise<ReadonlyMap<string, string>> {
-  const needed = new Map<string, string>();
+  const { scope } = workspace;
+  const needed = new Map((await guardNotes(workspace)).map(({ snapshot, program, isRunning }) => [
+    snapshot,
+    `the guard of ${program} ${isRunning ? "may go back to it" : "was killed and took nothing back"}`,
+  ]));
   for (const id of await unfinishedTargetIds(scope)) {
     try {
       const state = (await TargetJournal.open(scope, id))?.state;

@@ -4,10 +4,12 @@ import type { OperationKind, OperationReport } from "#/report/model.ts";
 import type { SnapshotManifest } from "#/store/model.ts";
 import type { SnapshotStore } from "#/store/store.ts";
 import { runChange } from "./change.ts";
+import { forgetKilledGuard, guardNotes } from "./guard_note.ts";
 import { judgeChange, manifestFacts } from "./judge.ts";
 import type { WorkspaceOptions } from "./options.ts";
 import { outcomeOfManifest } from "./outcome.ts";
 import { findSnapshot } from "./snapshot_id.ts";
+import type { Workspace } from "./workspace.ts";
 
 export interface SnapshotOptions extends WorkspaceOptions {
   /** An id, a unique beginning of one, `latest` or `last-good`. */
@@ -22,8 +24,8 @@ interface Managed {
   readonly done: string;
   readonly undo: (id: string) => string | null;
   /** @throws what refuses it */
-  readonly check?: (manifest: SnapshotManifest) => void;
-  readonly work: (store: SnapshotStore, id: string) => Promise<unknown>;
+  readonly check?: (manifest: SnapshotManifest, workspace: Workspace) => Promise<void>;
+  readonly work: (store: SnapshotStore, id: string, workspace: Workspace) => Promise<unknown>;
 }
 
 function manage(options: SnapshotOptions, managed: Managed): Promise<OperationReport> {
@@ -40,7 +42,7 @@ function manage(options: SnapshotOptions, managed: Managed): Promise<OperationRe
       snapshot: outcomeOfManifest(manifest),
       steps: [{ kind: operation, description: `${verb} ${id}`, status: "planned", seconds: 0 }],
     };
-    managed.check?.(manifest);
+    await managed.check?.(manifest, change.workspace);
     await judgeChange(change, `${verb} ${id}`, manifestFacts(manifest));
     if (change.dryRun) {
       const summary = `Would ${verb} ${id}`;
@@ -48,7 +50,7 @@ function manage(options: SnapshotOptions, managed: Managed): Promise<OperationRe
       return;
     }
     await change.hooks.before(change.report);
-    await managed.work(await change.workspace.store(), id);
+    await managed.work(await change.workspace.store(), id, change.workspace);
     change.report = {
       ...change.report,
       status: "success",
@@ -60,21 +62,31 @@ function manage(options: SnapshotOptions, managed: Managed): Promise<OperationRe
   });
 }
 
-/** Deletes a snapshot; its bytes go with the next collection. A pinned one is refused (41) unless forced. */
+/** Deletes a snapshot; its bytes go with the next collection. One that is pinned, or that a guard may go back to, is refused (41) unless forced. */
 export function deleteSnapshot(options: SnapshotOptions): Promise<OperationReport> {
   return manage(options, {
     operation: "snapshot_delete",
     verb: "delete",
     done: "Deleted",
     undo: () => null,
-    check: ({ id, pinned }) => {
-      if (!pinned || options.force === true) return;
-      throw new RollbackPolicyViolationError(`Refused to delete ${id}: it is pinned`, {
-        hint: `Unpin it first: backout snapshot unpin ${id}.`,
-        context: { snapshot: id },
-      });
+    check: async ({ id, pinned }, workspace) => {
+      if (options.force === true) return;
+      if (pinned) throw refused(id, "it is pinned", `Unpin it first: backout snapshot unpin ${id}.`);
+      const guard = (await guardNotes(workspace)).find((it) => it.snapshot === id && it.isRunning);
+      if (guard === undefined) return;
+      throw refused(id, `the guard of ${guard.program} may go back to it`, "Wait until the guard has ended.");
     },
-    work: (store, id) => store.deleteSnapshot(id),
+    work: async (store, id, workspace) => {
+      await store.deleteSnapshot(id);
+      await forgetKilledGuard(workspace, id);
+    },
+  });
+}
+
+function refused(id: string, why: string, hint: string): RollbackPolicyViolationError {
+  return new RollbackPolicyViolationError(`Refused to delete ${id}: ${why}`, {
+    hint,
+    context: { snapshot: id },
   });
 }
 

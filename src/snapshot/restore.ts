@@ -9,6 +9,7 @@ import { type Change, runChange } from "./change.ts";
 import { complete } from "./complete_restore.ts";
 import { executeRestore } from "./execute_restore.ts";
 import { exportSnapshot } from "./export.ts";
+import { forgetKilledGuard } from "./guard_note.ts";
 import { judgeChange, manifestFacts } from "./judge.ts";
 import type { RestoreSnapshotOptions } from "./options.ts";
 import { outcome, plannedRestore } from "./outcome.ts";
@@ -54,8 +55,10 @@ export async function restore(change: Change, options: RestoreSnapshotOptions): 
   await judgeChange(change, `restore ${snapshot.id}`, restoreFacts(planned, options));
   refuseUncommitted(planned, options);
   refuseEmptyPromise(planned, options);
-  if (planned.steps.length === 0) return nothingToDo(change, snapshot.id, options.paths ?? []);
-  await carryOut(change, options, planned, `restore ${snapshot.id}`);
+  const paths = options.paths ?? [];
+  if (planned.steps.length === 0) nothingToDo(change, snapshot.id, paths);
+  else await carryOut(change, options, planned, `restore ${snapshot.id}`);
+  if (!change.dryRun && paths.length === 0) await forgetKilledGuard(change.workspace, snapshot.id);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { listHistoryRecords } from "#/operation/history.ts";
 import type { HistoryEntry, LockView } from "#/repository/views.ts";
 import { type WaitingRestore, waitingRestore } from "./confirm.ts";
+import { killedGuards } from "./guard_note.ts";
 import { TargetJournal, unfinishedTargetIds } from "./journal.ts";
 import { type SnapshotNumbers, snapshotNumbers } from "./numbers.ts";
 import type { WorkspaceOptions } from "./options.ts";
@@ -82,7 +83,7 @@ export async function workspaceNote(options: WorkspaceOptions): Promise<string |
         "without it everything is taken back.";
     }
     const [first] = await inWorkspace(options, interrupted);
-    if (first === undefined) return undefined;
+    if (first === undefined) return (await inWorkspace(options, (workspace) => killedGuards(workspace)))[0];
     return `The ${first.operation} was interrupted; the next change, or \`backout recover\`, takes it back or finishes it.`;
   } catch {
     return undefined; // a note must not stop a reading command; `status` and `doctor` report the cause

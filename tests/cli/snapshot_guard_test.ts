@@ -1,6 +1,6 @@
 /** `guard`, `confirm`, `check run`: what stands between a change and its consequences. */
 import assert from "node:assert/strict";
-import { runProgram } from "../support/cli.ts";
+import { programCommand, programWords, runProgram } from "../support/cli.ts";
 import { testRequiring } from "../support/require.ts";
 import { FILES, withWorkspace } from "./snapshot_support.ts";
 
@@ -58,6 +58,64 @@ testRequiring(["posix"], "guard: what the command prints does not stand in a doc
     assert.deepEqual([failed.code, JSON.parse(failed.stdout).exit_code], [56, 56]);
   });
 });
+
+const KEEP_ONE = `${FILES}snapshots:
+  retention: {keep_last: 1, guard: {keep_last: 1}}
+`;
+
+testRequiring(
+  ["posix"],
+  "guard: what its command guards and snapshots itself takes nothing from it",
+  async () => {
+    await withWorkspace(KEEP_ONE, async ({ folder, write, read }) => {
+      write("etc/app.conf", "one\n");
+      write("data/f", "f\n");
+      const script = `echo two > etc/app.conf
+      "$@" guard -- sh -c 'echo three > etc/app.conf' && "$@" snapshot create && "$@" snapshot prune --yes
+      exit 1`;
+      const outer = ["guard", "--", "sh", "-c", script, "sh", ...programWords([])];
+      const failed = await runProgram(outer, { cwd: folder });
+      assert.equal(failed.code, 56, failed.stderr + failed.stdout);
+      assert.equal(read("etc/app.conf"), "one\n");
+    });
+  },
+);
+
+testRequiring(
+  ["posix"],
+  "guard: one that was killed is told of until its snapshot is restored or deleted",
+  async () => {
+    await withWorkspace(KEEP_ONE, async ({ folder, run, json, write, read }) => {
+      write("data/f", "f\n");
+      for (const end of ["restore", "delete"]) {
+        write("etc/app.conf", "one\n");
+        write("wait", "");
+        const script = "echo two > etc/app.conf; while [ -e wait ]; do sleep 0.05; done";
+        const guard = programCommand(["guard", "--", "sh", "-c", script], { cwd: folder }).spawn();
+        while (read("etc/app.conf") !== "two\n") await new Promise((resolve) => setTimeout(resolve, 20));
+        const [{ id }] = (await json("snapshot", "list")).snapshots;
+        const refused = await run(["snapshot", "delete", id, "--yes"]);
+        assert.equal(refused.code, 41, refused.stderr);
+        assert.match(refused.stderr, /the guard of sh may go back to it/);
+        guard.kill("SIGKILL");
+        await guard.status;
+        Deno.removeSync(`${folder}/wait`); // its command ends too
+        await guard.output();
+        assert.match((await run(["snapshot", "list"])).stderr, /guard of sh was killed/);
+        assert.match((await run(["doctor"])).stdout, /guard of sh was killed/);
+        for (let i = 0; i < 3; i++) {
+          const good = await run(["guard", "--json", "--", "true"]);
+          assert.equal(good.code, 0, good.stderr);
+          assert.match(JSON.parse(good.stdout).warnings.join(), new RegExp(`guard of sh was killed.*${id}`));
+        }
+        const ended = await run(["snapshot", end, id, "--yes"]);
+        assert.equal(ended.code, 0, ended.stderr);
+        assert.equal(read("etc/app.conf"), end === "restore" ? "one\n" : "two\n");
+        assert.doesNotMatch((await run(["snapshot", "list"])).stderr, /killed/);
+      }
+    });
+  },
+);
 
 Deno.test("confirm: in time it stands, too late it was taken back", async () => {
   await withWorkspace(FILES, async ({ run, json, write, read }) => {
