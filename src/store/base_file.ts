@@ -9,7 +9,7 @@ import type { ChunkPlace } from "./chunk_index.ts";
 import type { ChunkCipher } from "./cipher.ts";
 import { hexOf } from "./layout.ts";
 import { writePieces } from "./pieces.ts";
-import { openSource, type SourceFile } from "./source_file.ts";
+import { lookAtSource, openSource, type SourceFile } from "./source_file.ts";
 import type { FileToWrite } from "./store.ts";
 
 /** In a smaller file there is little to gain. */
@@ -19,7 +19,9 @@ const JOB_BYTES = 16 * 1024 * 1024;
 /** Where so many chunks in a row are others, the rest of the job will be too: not read in vain. */
 const MAX_MISSES = 16;
 
-interface PlacedChunk {
+export interface PlacedChunk {
+  /** Its place in `content.chunks`. */
+  readonly index: number;
   /** In hex. */
   readonly id: string;
   /** In the file, in bytes. */
@@ -35,51 +37,65 @@ export interface BaseJob {
   readonly chunks: readonly PlacedChunk[];
 }
 
-/** Work for a thread, and which chunks of the file it is about. */
+/** Work for a thread, and the file that it is about. */
 export interface PlannedBaseJob {
   readonly file: FileToWrite;
-  /** The index of its first chunk; the others follow. */
-  readonly first: number;
   readonly job: BaseJob;
 }
 
-/** @param find where a chunk is; must throw where it is nowhere */
+/**
+ * What a file has many times (zeros, mostly) is read once from its pack, and not many times from the base. A file of one
+ * chunk is made with its bytes.
+ * @param find where a chunk is; must throw where it is nowhere
+ */
 export function planBases(
   files: readonly FileToWrite[],
   find: (id: string) => Pick<ChunkPlace, "size">,
 ): readonly PlannedBaseJob[] {
   return files.flatMap((file) => {
     const { base, content, path, sparse = false } = file;
-    if (base === undefined || content.size < WORTH_BYTES) return [];
+    if (base === undefined || content.size < WORTH_BYTES || content.chunks.length === 1) return [];
+    const repeated = repeatedIn(content.chunks);
     const jobs: PlannedBaseJob[] = [];
     let chunks: PlacedChunk[] = [];
     let [at, from] = [0, 0];
     content.chunks.forEach((id, index) => {
       const { size } = find(id);
-      chunks.push({ id, at, size });
+      if (!repeated.has(id)) chunks.push({ index, id, at, size });
       at += size;
       if (at - from < JOB_BYTES && index < content.chunks.length - 1) return;
-      jobs.push({ file, first: index + 1 - chunks.length, job: { base, path, sparse, chunks } });
+      if (chunks.length > 0) jobs.push({ file, job: { base, path, sparse, chunks } });
       [chunks, from] = [[], at];
     });
     return jobs;
   });
 }
 
+function repeatedIn(ids: readonly string[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const id of ids) {
+    if (seen.has(id)) repeated.add(id);
+    seen.add(id);
+  }
+  return repeated;
+}
+
 /** Grows to the largest chunk, for the next ones. */
 let buffer = new Uint8Array(0);
 
-/** @returns which of the job's chunks were written: their places in `chunks` */
+/** @returns which of the job's chunks were written */
 export function copyFromBase(
   { base, path, sparse, chunks }: BaseJob,
   cipher: ChunkCipher,
-): readonly number[] {
+): readonly PlacedChunk[] {
   using source = openBase(base);
   if (source === undefined) return [];
   using file = attempt("write", path, () => openOutput(path));
-  const written: number[] = [];
+  const written: PlacedChunk[] = [];
   let misses = 0;
-  for (const [index, { id, at, size }] of chunks.entries()) {
+  for (const chunk of chunks) {
+    const { id, at, size } = chunk;
     if (misses === MAX_MISSES) break;
     if (buffer.length < size) buffer = new Uint8Array(size);
     const bytes = buffer.subarray(0, size);
@@ -89,7 +105,7 @@ export function copyFromBase(
     }
     misses = 0;
     attempt("write", path, () => writePieces(file, bytes, { at, sparse }));
-    written.push(index);
+    written.push(chunk);
   }
   return written;
 }
@@ -97,6 +113,7 @@ export function copyFromBase(
 /** Undefined where there is no regular file that can be read: nothing is taken from it then. */
 function openBase(path: string): SourceFile | undefined {
   try {
+    if (lookAtSource(path).kind !== "file") return undefined; // to open a FIFO or a device may do something
     const source = openSource(path);
     if (source.stamp() !== "other") return source;
     source[Symbol.dispose]();

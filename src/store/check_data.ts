@@ -39,6 +39,8 @@ interface Run {
   readonly offset: number;
   readonly length: number;
   readonly frames: readonly Frame[];
+  /** How much is read of this pack by all of its runs, in bytes. */
+  readonly ofPack: number;
 }
 
 const RUN_BYTES = 4 * 1024 * 1024;
@@ -84,12 +86,12 @@ async function check(parts: StoreParts, run: Run, pool: ThreadPool | undefined):
 }
 
 async function jobOf({ backend }: StoreParts, run: Run): Promise<CheckJob> {
-  const { pack, offset, length } = run;
+  const { pack, offset, length, ofPack } = run;
   // Their ids are a part of the whole index, which would be sent along.
   const frames = run.frames.map((frame) => ({ ...frame, ids: frame.ids.slice() }));
   const packPath = backend.localPath(pack);
   if (packPath !== undefined) return { packPath, bytes: undefined, offset, length, frames };
-  const bytes = await backend.read(pack, { offset, length });
+  const bytes = await backend.read(pack, { offset, length, inAll: ofPack });
   return { packPath, bytes: bytes === undefined ? undefined : new Uint8Array(bytes), offset, length, frames };
 }
 
@@ -119,7 +121,7 @@ function choose(
 }
 
 function runsOf(pack: PackIndex, frames: readonly Frame[]): readonly Run[] {
-  const runs: Run[] = [];
+  const runs: Omit<Run, "ofPack">[] = [];
   let open: Frame[] = [];
   const end = () => {
     const [first] = open;
@@ -141,7 +143,8 @@ function runsOf(pack: PackIndex, frames: readonly Frame[]): readonly Run[] {
     open.push(frame);
   }
   end();
-  return runs;
+  const ofPack = runs.reduce((sum, { length }) => sum + length, 0);
+  return runs.map((run) => ({ ...run, ofPack }));
 }
 
 /** Some at a time; what was begun has ended when this ends. */

@@ -161,11 +161,11 @@ export class PackStoreReader implements Disposable {
     const pool = this.#threads();
     const { material } = this.#cipher;
     const found = new Map(jobs.map(({ file }) => [file, new Set<number>()]));
-    await someAtOnce(jobs, signal, async ({ file, first, job }) => {
+    await someAtOnce(jobs, signal, async ({ file, job }) => {
       const answer = await pool.run({ kind: "base", material, job });
       if (answer.kind !== "base") throw new Error("a thread of the store gave another answer");
-      for (const index of answer.written) found.get(file)!.add(first + index);
-      progress(answer.written.reduce((sum, index) => sum + job.chunks[index]!.size, 0));
+      for (const { index } of answer.written) found.get(file)!.add(index);
+      progress(answer.written.reduce((sum, { size }) => sum + size, 0));
     });
     return found;
   }

@@ -1,6 +1,6 @@
 /** What the store's threads tell each other. Everything passes through `postMessage`. */
 import type { FilePart, PartResult } from "./add_file.ts";
-import type { BaseJob } from "./base_file.ts";
+import type { BaseJob, PlacedChunk } from "./base_file.ts";
 import type { CheckedFrames, CheckJob } from "./check_frames.ts";
 import type { SharedTables } from "./chunk_adder.ts";
 import type { CipherMaterial } from "./cipher.ts";
@@ -36,8 +36,7 @@ export type ThreadAnswer =
   | { readonly kind: "done" }
   | { readonly kind: "files"; readonly files: readonly StoredFile[] }
   | { readonly kind: "part"; readonly part: PartResult }
-  /** The places of the chunks that were written. */
-  | { readonly kind: "base"; readonly written: readonly number[] }
+  | { readonly kind: "base"; readonly written: readonly PlacedChunk[] }
   /** Files that were to have a look and may not have it. */
   | { readonly kind: "restored"; readonly undressed: readonly string[] }
   | { readonly kind: "check"; readonly checked: CheckedFrames };

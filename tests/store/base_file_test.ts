@@ -87,6 +87,18 @@ Deno.test("whatever the replaced file has, the content comes out", async () => {
   });
 });
 
+Deno.test("files of about the size from which on a base is asked are written with one", async () => {
+  await withTempDir(async (folder) => {
+    await using store = await openStore(`${folder}/store`);
+    for (const size of [8 * MIB - 1, 8 * MIB, 8 * MIB + 1]) {
+      const bytes = bytesOf(8, size);
+      const [content] = await saveFiles(store, `rb-${size}`, [writeFile(`${folder}/f`, bytes)]);
+      assert.deepEqual(await written(store, content!, folder, `${folder}/f`), bytes);
+      assert.deepEqual(await written(store, content!, folder, `${folder}/none`), bytes);
+    }
+  });
+});
+
 testRequiring(["posix"], "what is no regular file gives nothing, and nothing waits for it", async () => {
   await withTempDir(async (folder) => {
     const bytes = bytesOf(7, SIZE);
