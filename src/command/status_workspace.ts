@@ -21,6 +21,10 @@ export function workspaceText(view: WorkspaceStatus): string {
         ? undefined
         : `the restore of ${waiting.snapshot} is taken back at ${waiting.until}: run \`backout confirm\``,
     ],
+    ...view.killed_guards.map(({ snapshot, program }): readonly [string, string] => [
+      "Guard",
+      `that of ${program} was killed and took nothing back; run \`backout snapshot restore ${snapshot}\`, or delete it`,
+    ]),
     ...view.unfinished.map((one): readonly [string, string] => [
       "Unfinished",
       `${one.operation} (${one.id}): run \`backout recover\``,

@@ -2,7 +2,7 @@
 import { listHistoryRecords } from "#/operation/history.ts";
 import type { HistoryEntry, LockView } from "#/repository/views.ts";
 import { type WaitingRestore, waitingRestore } from "./confirm.ts";
-import { killedGuards } from "./guard_note.ts";
+import { guardNotes, killedGuards } from "./guard_note.ts";
 import { TargetJournal, unfinishedTargetIds } from "./journal.ts";
 import { type SnapshotNumbers, snapshotNumbers } from "./numbers.ts";
 import type { WorkspaceOptions } from "./options.ts";
@@ -20,6 +20,8 @@ export interface WorkspaceStatus {
   readonly waiting: WaitingRestore | null;
   /** Restores whose process is gone. */
   readonly unfinished: readonly { readonly id: string; readonly operation: string }[];
+  /** Guards that were killed while their commands ran: their changes stand, until somebody goes back. */
+  readonly killed_guards: readonly { readonly snapshot: string; readonly program: string }[];
   readonly last_operation:
     | Pick<HistoryEntry, "id" | "operation" | "status" | "finished_at" | "summary">
     | null;
@@ -42,6 +44,8 @@ export async function workspaceStatus(options: WorkspaceOptions): Promise<Worksp
       lock: held === undefined ? null : lockView(held),
       waiting: waiting ?? null,
       unfinished: await interrupted(workspace),
+      killed_guards: (await guardNotes(workspace)).filter((it) => !it.isRunning)
+        .map(({ snapshot, program }) => ({ snapshot, program })),
       last_operation: newest === undefined ? null : {
         id: newest.id,
         operation: newest.operation,

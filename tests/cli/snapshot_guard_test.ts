@@ -102,6 +102,7 @@ testRequiring(
         Deno.removeSync(`${folder}/wait`); // its command ends too
         await guard.output();
         assert.match((await run(["snapshot", "list"])).stderr, /guard of sh was killed/);
+        assert.match((await run(["status"])).stdout, new RegExp(`Guard: .*sh was killed.*${id}`));
         assert.match((await run(["doctor"])).stdout, /guard of sh was killed/);
         for (let i = 0; i < 3; i++) {
           const good = await run(["guard", "--json", "--", "true"]);
