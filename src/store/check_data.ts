@@ -1,5 +1,6 @@
 /** Reads the content of packs, all of it or a random share, on both cores. */
 import { throwIfStopped } from "#/core/pace.ts";
+import { mapLimited } from "#/storage/limit.ts";
 import { checkFooter } from "./check_footer.ts";
 import { type CheckedFrames, checkFrames, type CheckJob, type DamagedChunk } from "./check_frames.ts";
 import { type ChunkSet, idsOf } from "./chunk_set.ts";
@@ -68,11 +69,12 @@ export async function checkData(
     options.onProgress?.(bytes, total);
   };
   using pool = total < THREADS_WORTH_BYTES ? undefined : new ThreadPool();
-  await forEachRun(runs, options.signal, async (run) => {
+  await mapLimited(runs, RUNS_AT_ONCE, async (run) => {
     const end = run.first === undefined ? undefined : await checkFooter(parts, run.first);
     if (end !== undefined) torn.push(end);
     note(run, await check(parts, run, pool));
-  });
+  }, options.signal);
+  throwIfStopped(options.signal);
   return { chunks, bytes, percent, damaged, torn };
 }
 
@@ -145,27 +147,4 @@ function runsOf(pack: PackIndex, frames: readonly Frame[]): readonly Run[] {
   end();
   const ofPack = runs.reduce((sum, { length }) => sum + length, 0);
   return runs.map((run) => ({ ...run, ofPack }));
-}
-
-/** Some at a time; what was begun has ended when this ends. */
-async function forEachRun(
-  runs: readonly Run[],
-  signal: AbortSignal | undefined,
-  work: (run: Run) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const one = async () => {
-    while (next < runs.length && failure === undefined) {
-      try {
-        throwIfStopped(signal);
-        await work(runs[next++]!);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: RUNS_AT_ONCE }, one));
-  if (failure !== undefined) throw failure.error;
-  throwIfStopped(signal);
 }

@@ -1,5 +1,6 @@
 /** Stores files: a few here, many on the worker threads. */
 import { Pacer, throwIfStopped } from "#/core/pace.ts";
+import { mapLimited } from "#/storage/limit.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import { addFilePart, addWholeFile, type FilePart, type PartResult, WHOLE_FILE_BYTES } from "./add_file.ts";
 import type { ChunkTaker, StoredTally } from "./chunk_adder.ts";
@@ -12,6 +13,8 @@ import type { ThreadPool } from "./thread_pool.ts";
 /** Below these a thread costs more than it gives. */
 const THREADS_WORTH_FILES = 400;
 const THREADS_WORTH_BYTES = 24 * 1024 * 1024;
+/** Large files and batches that are under way at the same time. */
+const PARTS_AT_ONCE = 16;
 
 /** Where the work is done. */
 export interface FileAdderThreads {
@@ -64,10 +67,11 @@ export async function addFiles(
       const earlier = previous === undefined ? undefined : threads.earlier(previous);
       results[index] = await addLargeFile(path, run, earlier);
     };
-    await allSettled([
+    const work = [
       ...large.map((index) => () => addLarge(index)),
       ...batches.map((batch) => () => addBatch(batch)),
-    ]);
+    ];
+    await mapLimited(work, PARTS_AT_ONCE, (one) => one());
   }
   await addGrown(files, results, threads, options);
   throwIfStopped(options.signal);
@@ -105,23 +109,6 @@ function partRunner(
     progress(part.to - part.from);
     return answer.part;
   };
-}
-
-/** Begins work in order, some at a time; after a failure nothing more is begun, and what was begun ends first. */
-async function allSettled(work: readonly (() => Promise<void>)[], atOnce = 16): Promise<void> {
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const runner = async () => {
-    while (next < work.length && failure === undefined) {
-      try {
-        await work[next++]!();
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, work.length) }, runner));
-  if (failure !== undefined) throw failure.error;
 }
 
 function progressOf(files: readonly FileToStore[], { onProgress }: BatchOptions): (bytes: number) => void {

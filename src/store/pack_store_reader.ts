@@ -3,6 +3,7 @@ import { IntegrityError } from "#/core/errors.ts";
 import { Pacer, throwIfStopped } from "#/core/pace.ts";
 import { createOutput } from "#/core/posix_files.ts";
 import { attempt } from "#/core/system_error.ts";
+import { mapLimited } from "#/storage/limit.ts";
 import type { BatchOptions } from "#/storage/object_store.ts";
 import type { StoreBackend } from "./backend.ts";
 import type { ChunkPlace } from "./chunk_index.ts";
@@ -142,14 +143,15 @@ export class PackStoreReader implements Disposable {
   ): Promise<void> {
     const pool = this.#threads();
     const { material } = this.#cipher;
-    await someAtOnce(runs, signal, async (run) => {
+    // All end before this does: nobody writes to these files afterwards.
+    await mapLimited(runs, RUNS_AT_ONCE, async (run) => {
       const job = await this.#jobOf(run);
       const transfer = job.bytes === undefined ? [] : [job.bytes.buffer];
       const answer = await pool.run({ kind: "restore", material, job }, { transfer });
       if (answer.kind !== "restored") throw new Error("a thread of the store gave another answer");
       note(answer.undressed);
       progress(run.bytes);
-    });
+    }, signal);
   }
 
   /** @returns the chunks that were written */
@@ -161,12 +163,12 @@ export class PackStoreReader implements Disposable {
     const pool = this.#threads();
     const { material } = this.#cipher;
     const found = new Map(jobs.map(({ file }) => [file, new Set<number>()]));
-    await someAtOnce(jobs, signal, async ({ file, job }) => {
+    await mapLimited(jobs, RUNS_AT_ONCE, async ({ file, job }) => {
       const answer = await pool.run({ kind: "base", material, job });
       if (answer.kind !== "base") throw new Error("a thread of the store gave another answer");
       for (const { index } of answer.written) found.get(file)!.add(index);
       progress(answer.written.reduce((sum, { size }) => sum + size, 0));
-    });
+    }, signal);
     return found;
   }
 
@@ -241,29 +243,6 @@ export class PackStoreReader implements Disposable {
       { hint: "Its description was changed: run `backout snapshot verify --read-data`." },
     );
   }
-}
-
-/** Works through items in order, a few at a time. All end before this does: nobody writes to the files afterwards. */
-async function someAtOnce<T>(
-  items: readonly T[],
-  signal: AbortSignal | undefined,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failure: { readonly error: unknown } | undefined;
-  const worker = async () => {
-    while (next < items.length && failure === undefined) {
-      const item = items[next++]!;
-      try {
-        throwIfStopped(signal);
-        await work(item);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: RUNS_AT_ONCE }, worker));
-  if (failure !== undefined) throw failure.error;
 }
 
 /**
