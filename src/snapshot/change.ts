@@ -10,7 +10,7 @@ import { baseReport, finishedReport } from "#/release/report_base.ts";
 import { acquireLock, seconds } from "#/release/scope.ts";
 import { afterRecovery, OperationHooks, tell } from "#/release/surroundings.ts";
 import type { OperationKind, OperationReport } from "#/report/model.ts";
-import { killedGuards } from "./guard_note.ts";
+import { describeKilled, killedGuards } from "./guard_note.ts";
 import { TargetJournal, unfinishedTargetIds } from "./journal.ts";
 import type { WorkspaceOptions } from "./options.ts";
 import { noteTargetRecoveries, recoverTargets, type TargetRecovery } from "./recover_targets.ts";
@@ -156,7 +156,9 @@ async function realRun(
   const { scope, options } = workspace;
   await using held = await acquireLock(scope, id, definition.title, options.reason ?? "");
   held.warnings.forEach(change.warn);
-  (await killedGuards(workspace, definition.version)).forEach(change.warn);
+  for (const guard of await killedGuards(workspace)) {
+    if (guard.snapshot !== definition.version) change.warn(describeKilled(guard));
+  }
   const recoveries = await recoverTargets(workspace, { logExpired: definition.tellsExpired !== true });
   (change as { recoveries: readonly TargetRecovery[] }).recoveries = recoveries;
   change.report = noteTargetRecoveries(change.report, recoveries);

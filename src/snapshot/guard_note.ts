@@ -10,10 +10,13 @@ import { AdvisoryProbe, holdNew } from "#/storage/filesystem/advisory_lock.ts";
 import { FilesystemTree } from "#/storage/filesystem/tree.ts";
 import type { Workspace } from "./workspace.ts";
 
-export interface GuardNote {
+export interface KilledGuard {
   readonly snapshot: string;
   /** The program that the guard ran, without its arguments. */
   readonly program: string;
+}
+
+export interface GuardNote extends KilledGuard {
   /** False: the guard was killed. */
   readonly isRunning: boolean;
 }
@@ -64,13 +67,16 @@ export async function forgetKilledGuard(workspace: Workspace, snapshot: string):
   posix.unlink(tree.path(`${GUARDS}/${snapshot}.json`));
 }
 
-/** What whoever comes next is told of guards that were killed, a sentence each. @param except a snapshot */
-export async function killedGuards(workspace: Workspace, except = ""): Promise<readonly string[]> {
-  const killed = (await guardNotes(workspace)).filter((it) => !it.isRunning && it.snapshot !== except);
-  return killed.map(({ snapshot, program }) =>
-    `The guard of ${program} was killed while its command ran, and took nothing back: run ` +
-    `\`backout snapshot restore ${snapshot}\`, or delete that snapshot where the change is to stay.`
-  );
+/** Those of guards that were killed. */
+export async function killedGuards(workspace: Workspace): Promise<readonly KilledGuard[]> {
+  const killed = (await guardNotes(workspace)).filter((it) => !it.isRunning);
+  return killed.map(({ snapshot, program }) => ({ snapshot, program }));
+}
+
+/** What whoever comes next is told of one, as a sentence. */
+export function describeKilled({ snapshot, program }: KilledGuard): string {
+  return `The guard of ${program} was killed while its command ran, and took nothing back: run ` +
+    `\`backout snapshot restore ${snapshot}\`, or delete that snapshot where the change is to stay.`;
 }
 
 /** Undefined where the note is gone. Where locks cannot tell, it counts as held. */

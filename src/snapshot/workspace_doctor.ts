@@ -4,7 +4,7 @@ import { messageOf, RollbackError } from "#/core/errors.ts";
 import { count } from "#/report/units.ts";
 import type { DoctorCheck } from "#/repository/views.ts";
 import { loadDriver } from "./bind_target.ts";
-import { killedGuards } from "./guard_note.ts";
+import { describeKilled } from "./guard_note.ts";
 import type { WorkspaceOptions } from "./options.ts";
 import { inWorkspace, type Workspace } from "./workspace.ts";
 import { workspaceStatus } from "./workspace_status.ts";
@@ -84,7 +84,7 @@ async function storeChecks(workspace: Workspace): Promise<readonly DoctorCheck[]
 }
 
 async function stateChecks(options: WorkspaceOptions): Promise<readonly DoctorCheck[]> {
-  const { lock, waiting, unfinished } = await workspaceStatus(options);
+  const { lock, waiting, unfinished, killed_guards } = await workspaceStatus(options);
   const found: DoctorCheck[] = [];
   if (waiting !== null) {
     found.push({
@@ -98,8 +98,8 @@ async function stateChecks(options: WorkspaceOptions): Promise<readonly DoctorCh
     const detail = `${operation} (${id}) is unfinished`;
     found.push({ id: "unfinished", outcome: "warning", detail, hint: "Run `backout recover`." });
   }
-  for (const detail of await inWorkspace(options, (workspace) => killedGuards(workspace))) {
-    found.push({ id: "guard", outcome: "warning", detail, hint: null });
+  for (const guard of killed_guards) {
+    found.push({ id: "guard", outcome: "warning", detail: describeKilled(guard), hint: null });
   }
   if (lock?.holder === "dead") {
     const detail = `${lock.by} on ${lock.host} holds the lock since ${lock.since}, and that process is gone`;

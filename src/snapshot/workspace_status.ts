@@ -2,7 +2,7 @@
 import { listHistoryRecords } from "#/operation/history.ts";
 import type { HistoryEntry, LockView } from "#/repository/views.ts";
 import { type WaitingRestore, waitingRestore } from "./confirm.ts";
-import { guardNotes, killedGuards } from "./guard_note.ts";
+import { describeKilled, type KilledGuard, killedGuards } from "./guard_note.ts";
 import { TargetJournal, unfinishedTargetIds } from "./journal.ts";
 import { type SnapshotNumbers, snapshotNumbers } from "./numbers.ts";
 import type { WorkspaceOptions } from "./options.ts";
@@ -21,7 +21,7 @@ export interface WorkspaceStatus {
   /** Restores whose process is gone. */
   readonly unfinished: readonly { readonly id: string; readonly operation: string }[];
   /** Guards that were killed while their commands ran: their changes stand, until somebody goes back. */
-  readonly killed_guards: readonly { readonly snapshot: string; readonly program: string }[];
+  readonly killed_guards: readonly KilledGuard[];
   readonly last_operation:
     | Pick<HistoryEntry, "id" | "operation" | "status" | "finished_at" | "summary">
     | null;
@@ -44,8 +44,7 @@ export async function workspaceStatus(options: WorkspaceOptions): Promise<Worksp
       lock: held === undefined ? null : lockView(held),
       waiting: waiting ?? null,
       unfinished: await interrupted(workspace),
-      killed_guards: (await guardNotes(workspace)).filter((it) => !it.isRunning)
-        .map(({ snapshot, program }) => ({ snapshot, program })),
+      killed_guards: await killedGuards(workspace),
       last_operation: newest === undefined ? null : {
         id: newest.id,
         operation: newest.operation,
@@ -87,7 +86,10 @@ export async function workspaceNote(options: WorkspaceOptions): Promise<string |
         "without it everything is taken back.";
     }
     const [first] = await inWorkspace(options, interrupted);
-    if (first === undefined) return (await inWorkspace(options, (workspace) => killedGuards(workspace)))[0];
+    if (first === undefined) {
+      const [guard] = await inWorkspace(options, killedGuards);
+      return guard === undefined ? undefined : describeKilled(guard);
+    }
     return `The ${first.operation} was interrupted; the next change, or \`backout recover\`, takes it back or finishes it.`;
   } catch {
     return undefined; // a note must not stop a reading command; `status` and `doctor` report the cause
